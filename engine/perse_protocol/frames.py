@@ -1,0 +1,121 @@
+"""The pictures' way from the engine to its client: a file that both sides map into memory.
+
+Layout of a frame file, float32, no header: colour (height, width, 4), then depth (height, width). Rows run from the
+bottom of the picture upwards, as Blender's do.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import EngineFailure
+from .messages import FrameFile
+
+Floats = NDArray[np.float32]
+_BYTES_PER_PIXEL = 5 * 4
+
+
+def make_private_folder() -> Path:
+    """A new folder that only this user can enter, in memory where the system offers that."""
+    shared_memory = Path("/dev/shm")
+    parent = str(shared_memory) if os.access(shared_memory, os.W_OK | os.X_OK) else None
+    return Path(tempfile.mkdtemp(prefix="perse-", dir=parent))
+
+
+class FrameBuffer:
+    """The client's side of one view: makes the file, and makes a larger one when the picture outgrows it.
+
+    A picture of an older generation stays readable as long as somebody holds its arrays.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._file: FrameFile | None = None
+        self._map: mmap.mmap | None = None
+
+    def reserve(self, width: int, height: int) -> FrameFile:
+        """A file with room for a picture of this size: the present one, or one of a new generation.
+
+        Raises:
+            EngineFailure: "no-space", the system has no room for it.
+        """
+        size = width * height * _BYTES_PER_PIXEL
+        if self._file is not None and self._map is not None and len(self._map) >= size:
+            return self._file
+        generation = self._file.generation + 1 if self._file else 1
+        path = self._folder / f"{self._name}-{generation}.frame"
+        try:
+            self._map = _create(path, size)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise EngineFailure(
+                "no-space", f"there is no room for a picture of {width} x {height}", "free some memory or disk space"
+            ) from error
+        if self._file is not None:
+            _remove(Path(self._file.path))
+        self._file = FrameFile(str(path), generation)
+        return self._file
+
+    def planes(self, width: int, height: int) -> tuple[Floats, Floats]:
+        """Views of the colour (height, width, 4) and depth (height, width) planes; no copy is made."""
+        assert self._map is not None
+        return split_planes(self._map, width, height)
+
+
+def open_frame(path: Path, width: int, height: int) -> tuple[Floats, Floats]:
+    """The engine's side: map a frame file for writing.
+
+    Returns:
+        Colour (height, width, 4) and depth (height, width); they keep the mapping alive.
+
+    Raises:
+        EngineFailure: "frame-file", the file is absent or too small.
+    """
+    try:
+        with path.open("r+b") as stream:
+            mapped = mmap.mmap(stream.fileno(), 0)
+    except (OSError, ValueError) as error:
+        raise EngineFailure("frame-file", f"the frame file cannot be mapped ({error})", "restart the engine") from error
+    if len(mapped) < width * height * _BYTES_PER_PIXEL:
+        raise EngineFailure("frame-file", f"the frame file is too small for {width} x {height}", "restart the engine")
+    return split_planes(mapped, width, height)
+
+
+def split_planes(mapped: mmap.mmap, width: int, height: int) -> tuple[Floats, Floats]:
+    """The two planes of a mapped frame file, as views."""
+    pixels = width * height
+    color = np.frombuffer(mapped, np.float32, pixels * 4).reshape(height, width, 4)
+    depth = np.frombuffer(mapped, np.float32, pixels, offset=pixels * 16).reshape(height, width)
+    return color, depth
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete the private folder and its frame files, whatever of them is left."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _create(path: Path, size: int) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        os.truncate(descriptor, size)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size)  # a full disk is an error here, not a bus error while drawing
+        return mmap.mmap(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        # Windows keeps a mapped file; it goes with the folder when the client closes.
+        return
