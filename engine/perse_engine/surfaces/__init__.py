@@ -1,0 +1,1 @@
+"""Triangles + camera -> image, and back."""

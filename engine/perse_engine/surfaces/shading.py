@@ -1,0 +1,241 @@
+"""What the triangles look like: attributes and textures over the pixels, with antialiased, ordered coverage."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.surfaces.rasterize import Fragments, bin_triangles, nearest_triangles, triangle_edges
+
+LAYERS = 6  # translucent surfaces behind each other that are still told apart
+OPAQUE = 0.996
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rendered:
+    """A picture of H x W pixels.
+
+    Attributes:
+        color: (H, W, 3) float32 straight sRGB, zero where alpha is.
+        alpha: (H, W) float32 in [0, 1].
+        face: (H, W) int32, the face that covers most of the pixel, -1 where nothing does.
+        depth: (H, W) float32 planar camera z of that face, infinite where nothing is.
+    """
+
+    color: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+    face: NDArray[np.int32]
+    depth: NDArray[np.float32]
+
+
+def interpolate(
+    fragments: Fragments, faces: NDArray[np.integer], attributes: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """(H, W, C) attributes (V, C) of the vertices over the pixels, perspective-correct; zero where nothing is."""
+    return _interpolate(
+        fragments.triangle,
+        fragments.barycentric,
+        np.ascontiguousarray(faces, np.int32),
+        np.ascontiguousarray(attributes, np.float32),
+    )
+
+
+@njit(cache=True, parallel=True)
+def _interpolate(triangle: NDArray, barycentric: NDArray, faces: NDArray, attributes: NDArray) -> NDArray[np.float32]:
+    height, width = triangle.shape
+    channels = attributes.shape[1]
+    out = np.zeros((height, width, channels), np.float32)
+    for y in prange(height):
+        for x in range(width):
+            f = triangle[y, x]
+            if f >= 0:
+                for i in range(3):
+                    weight = barycentric[y, x, i]
+                    for c in range(channels):
+                        out[y, x, c] += weight * attributes[faces[f, i], c]
+    return out
+
+
+def render_textured(
+    vertices: NDArray[np.floating],
+    faces: NDArray[np.integer],
+    uv: NDArray[np.floating],
+    uv_faces: NDArray[np.integer],
+    texture: NDArray[np.floating],
+    camera: Camera,
+    *,
+    samples: int = 2,
+) -> Rendered:
+    """Draw a textured mesh, unlit. Where the texture is translucent, what is behind shows, in depth order.
+
+    Args:
+        vertices: (V, 3) world units.
+        faces: (F, 3) indices into `vertices`.
+        uv: (T, 2), v up: the texture's row 0 is v = 1.
+        uv_faces: (F, 3) indices into `uv`.
+        texture: (h, w, 3) or (h, w, 4) sRGB and straight alpha in [0, 1]; sampled bilinearly from a mip pyramid.
+        samples: each pixel is the mean of samples x samples points of it.
+    """
+    pyramid = _pyramid(np.ascontiguousarray(texture, np.float32))
+    fine = camera.resized(camera.width * samples, camera.height * samples)
+    edges, boxes = triangle_edges(vertices, faces, fine)
+    corners = np.ascontiguousarray(uv, np.float32)[np.asarray(uv_faces)]
+    sizes = np.array([[level.shape[0], level.shape[1]] for level in pyramid], np.int64)
+    offsets = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1])]).astype(np.int64)
+    texels = (
+        np.concatenate([level.reshape(-1, 4) for level in pyramid]) if len(pyramid) > 1 else pyramid[0].reshape(-1, 4)
+    )
+    levels = _levels(edges, boxes, corners, sizes)
+    starts, order = bin_triangles(boxes, fine.height)
+
+    shape = (fine.height, fine.width)
+    color = np.zeros((*shape, 4), np.float32)
+    seen = np.full(shape, -1, np.int32)
+    near = np.full(shape, np.inf, np.float32)
+    behind = np.full((1, 1), -1.0)
+    for _ in range(LAYERS):
+        inverse, triangle = nearest_triangles(
+            edges, boxes, starts, order, fine.height, fine.width, 1 / fine.near, behind
+        )
+        more = _composite(inverse, triangle, edges, corners, levels, texels, sizes, offsets, color, seen, near)
+        if not more.any():
+            break
+        behind = inverse
+    return Rendered(*_average(color, seen, near, samples))
+
+
+def _pyramid(texture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The texture as premultiplied RGBA, then at half and a quarter of its size."""
+    if texture.shape[2] == 3:
+        texture = cv2.cvtColor(texture, cv2.COLOR_RGB2RGBA)
+    else:
+        texture = texture * np.concatenate([np.repeat(texture[..., 3:], 3, -1), np.ones_like(texture[..., 3:])], -1)
+    levels = [texture]
+    while len(levels) < 3 and min(levels[-1].shape[:2]) >= 64 and not any(n % 2 for n in levels[-1].shape[:2]):
+        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    return levels
+
+
+@njit(cache=True, parallel=True)
+def _levels(edges: NDArray, boxes: NDArray, corners: NDArray, sizes: NDArray) -> NDArray[np.uint8]:
+    """(F,) uint8 mip level whose texels are about as large as the samples, from the areas of each triangle."""
+    levels = np.zeros(edges.shape[0], np.uint8)
+    for f in prange(edges.shape[0]):
+        if boxes[f, 0] >= boxes[f, 2] or boxes[f, 1] >= boxes[f, 3]:
+            continue
+        ax, ay = corners[f, 1, 0] - corners[f, 0, 0], corners[f, 1, 1] - corners[f, 0, 1]
+        bx, by = corners[f, 2, 0] - corners[f, 0, 0], corners[f, 2, 1] - corners[f, 0, 1]
+        texel_area = 0.5 * abs(ax * by - ay * bx) * sizes[0, 0] * sizes[0, 1]
+        # the box holds the triangle about twice; slivers only err towards the sharper level
+        pixel_area = 0.5 * (boxes[f, 2] - boxes[f, 0]) * (boxes[f, 3] - boxes[f, 1])
+        ratio = texel_area / pixel_area
+        level = 0
+        while level + 1 < sizes.shape[0] and ratio > 2.0:
+            ratio /= 4.0
+            level += 1
+        levels[f] = level
+    return levels
+
+
+@njit(cache=True, parallel=True)
+def _composite(
+    inverse: NDArray,
+    triangle: NDArray,
+    edges: NDArray,
+    corners: NDArray,
+    levels: NDArray,
+    texels: NDArray,
+    sizes: NDArray,
+    offsets: NDArray,
+    color: NDArray,
+    seen: NDArray,
+    near: NDArray,
+) -> NDArray[np.bool_]:
+    """Add one layer under what `color` already holds. Returns (H,) bool: does a row need another layer?
+
+    Pixels that need no further layer get a negative `inverse`, which `nearest_triangles` skips.
+    """
+    height, width = triangle.shape
+    more = np.zeros(height, np.bool_)
+    for y in prange(height):
+        for x in range(width):
+            f = triangle[y, x]
+            if f < 0:
+                inverse[y, x] = -1.0
+                continue
+            e0 = edges[f, 0, 0] * (x + 0.5) + (edges[f, 0, 1] * (y + 0.5) + edges[f, 0, 2])
+            e1 = edges[f, 1, 0] * (x + 0.5) + (edges[f, 1, 1] * (y + 0.5) + edges[f, 1, 2])
+            e2 = edges[f, 2, 0] * (x + 0.5) + (edges[f, 2, 1] * (y + 0.5) + edges[f, 2, 2])
+            w = e0 + e1 + e2
+            u = (e0 * corners[f, 0, 0] + e1 * corners[f, 1, 0] + e2 * corners[f, 2, 0]) / w
+            v = (e0 * corners[f, 0, 1] + e1 * corners[f, 1, 1] + e2 * corners[f, 2, 1]) / w
+            level = levels[f]
+            rows, columns, base = sizes[level, 0], sizes[level, 1], offsets[level]
+            s = min(max(u * columns - 0.5, 0.0), columns - 1.0)
+            t = min(max((1 - v) * rows - 0.5, 0.0), rows - 1.0)
+            i, j = int(s), int(t)
+            i1, j1 = min(i + 1, columns - 1), min(j + 1, rows - 1)
+            p, q = np.float32(s - i), np.float32(t - j)
+            k00, k01 = base + j * columns + i, base + j * columns + i1
+            k10, k11 = base + j1 * columns + i, base + j1 * columns + i1
+            one = np.float32(1)
+            w00, w01, w10, w11 = (one - p) * (one - q), p * (one - q), (one - p) * q, p * q
+            room = one - color[y, x, 3]
+            alpha = np.float32(0)
+            for c in range(4):
+                value = w00 * texels[k00, c] + w01 * texels[k01, c] + w10 * texels[k10, c] + w11 * texels[k11, c]
+                color[y, x, c] += room * value
+                alpha = value
+            if alpha > 0.5 * room and seen[y, x] < 0:
+                seen[y, x] = f
+                near[y, x] = 1 / inverse[y, x]
+            if color[y, x, 3] < OPAQUE:
+                more[y] = True
+            else:
+                inverse[y, x] = -1.0
+    return more
+
+
+@njit(cache=True, parallel=True)
+def _average(
+    fine: NDArray, seen: NDArray, near: NDArray, samples: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    height, width = fine.shape[0] // samples, fine.shape[1] // samples
+    color = np.zeros((height, width, 3), np.float32)
+    alpha = np.zeros((height, width), np.float32)
+    face = np.full((height, width), -1, np.int32)
+    depth = np.full((height, width), np.inf, np.float32)
+    scale = np.float32(1 / (samples * samples))
+    for y in prange(height):
+        for x in range(width):
+            r, g, b, a = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            most = 0
+            for j in range(samples):
+                for i in range(samples):
+                    s = fine[y * samples + j, x * samples + i]
+                    r += s[0]
+                    g += s[1]
+                    b += s[2]
+                    a += s[3]
+                    here = seen[y * samples + j, x * samples + i]
+                    if here < 0 or here == face[y, x]:
+                        continue
+                    votes = 0
+                    for m in range(samples):
+                        for k in range(samples):
+                            votes += seen[y * samples + m, x * samples + k] == here
+                    if votes > most:
+                        most = votes
+                        face[y, x] = here
+                        depth[y, x] = near[y * samples + j, x * samples + i]
+            if a > 0:
+                color[y, x, 0] = r / a
+                color[y, x, 1] = g / a
+                color[y, x, 2] = b / a
+                alpha[y, x] = min(a * scale, np.float32(1))
+    return color, alpha, face, depth

@@ -1,0 +1,85 @@
+"""From the photograph back onto the surface."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.surfaces.normals import vertex_normals
+from perse_engine.surfaces.rasterize import Fragments, rasterize_mesh
+from perse_engine.surfaces.shading import interpolate
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Texels:
+    """Where on the mesh each texel of an h x w texture lies.
+
+    Attributes:
+        triangle: (h, w) int32, -1 where the layout is empty.
+        barycentric: (h, w, 3) float32.
+    """
+
+    triangle: NDArray[np.int32]
+    barycentric: NDArray[np.float32]
+
+    def interpolate(self, faces: NDArray[np.integer], attributes: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(h, w, C) attributes (V, C) of the vertices over the texels; zero where the layout is empty."""
+        return interpolate(Fragments(self.triangle, self.barycentric, self.barycentric[..., 0]), faces, attributes)
+
+
+def texel_map(uv: NDArray[np.floating], uv_faces: NDArray[np.integer], shape: tuple[int, int]) -> Texels:
+    """Draw the texture layout itself: the triangle and the place in it of every texel centre.
+
+    Args:
+        uv: (T, 2) in [0, 1], v up.
+        uv_faces: (F, 3).
+        shape: height and width of the texture.
+    """
+    height, width = shape
+    flat = np.concatenate([uv[:, :1] * width, (1 - uv[:, 1:2]) * height, np.ones((len(uv), 1))], 1)
+    camera = Camera(np.eye(4), 1.0, 1.0, 0.0, 0.0, width, height)
+    fragments = rasterize_mesh(flat, uv_faces, camera)
+    return Texels(fragments.triangle, fragments.barycentric)
+
+
+def unproject(
+    image: NDArray[np.generic],
+    vertices: NDArray[np.floating],
+    faces: NDArray[np.integer],
+    camera: Camera,
+    texels: Texels,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Read a photograph into a texture.
+
+    Args:
+        image: (H, W, 3), uint8 or float in [0, 1], as `camera` took it.
+        vertices: (V, 3) posed as in the photograph.
+
+    Returns:
+        texture (h, w, 3) in [0, 1], and confidence (h, w): the cosine between surface and view, squared, 0 where the
+        surface is hidden, turned away or outside the picture.
+    """
+    pixels = np.asarray(image, np.float32) / (255 if image.dtype == np.uint8 else 1)
+    positions = texels.interpolate(faces, vertices)
+    normals = texels.interpolate(faces, vertex_normals(vertices, faces))
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    towards = camera.position().astype(np.float32) - positions
+    towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-9)
+    projected = camera.project(positions.reshape(-1, 3)).reshape(positions.shape)
+    x, y, z = (np.nan_to_num(projected[..., k], posinf=-1e6, neginf=-1e6).astype(np.float32) for k in range(3))
+    texture = cv2.remap(pixels, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    depth = rasterize_mesh(vertices, faces, camera).depth
+    column = np.clip(x.astype(np.int32), 0, camera.width - 1)
+    row = np.clip(y.astype(np.int32), 0, camera.height - 1)
+    # a surface seen at a slant is deeper at the texel than at the pixel's centre by up to a pixel's slope
+    facing = np.einsum("hwc,hwc->hw", normals, towards)
+    slope = np.sqrt(np.maximum(1 - facing**2, 0)) / np.maximum(facing, 0.1)
+    margin = z / min(camera.fx, camera.fy) * (0.5 + slope) + 1e-3 * np.median(z[texels.triangle >= 0])
+    inside = (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height) & (z > camera.near)
+    visible = (texels.triangle >= 0) & inside & (facing > 0) & (z <= depth[row, column] + margin)
+    return texture, np.where(visible, facing**2, 0).astype(np.float32)
