@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,6 @@ class AvatarState:
             They come from Blender's bones and replace `pose`.
     """
 
-    sliders: Mapping[str, float] = MappingProxyType({})
+    sliders: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pose: NDArray[np.float32] = dataclasses.field(default_factory=_rest_pose)
     transforms: NDArray[np.float32] | None = None

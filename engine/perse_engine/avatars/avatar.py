@@ -1,0 +1,118 @@
+"""The avatar: Gaussians bound to a figure, and what each style makes of them.
+
+A Gaussian rides one triangle of the figure's bind mesh, so expressions, skinning and every style's displacement move it
+exactly as they move the mesh. A style also has bounded appearance: where its gate is open, colour and opacity are blended
+towards the style's own, layer over layer; there is no unbounded sum anywhere, so combinations cannot explode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.binding import Binding, bind
+from perse_engine.avatars.state import AvatarState
+from perse_engine.avatars.styles import LAYERS, Category, Style
+from perse_engine.cameras import Camera
+from perse_engine.heads.figure import Figure
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Appearance:
+    """What K styles paint, kept only where a gate is open: M entries, those of style k from starts[k] to starts[k+1].
+
+    Attributes:
+        starts: (K + 1,) int32, ascending from 0 to M.
+        gaussians: (M,) int32, strictly ascending within a style.
+        gates: (M,) in [0, 1], how far the style reaches this Gaussian.
+        colors: (M, 3) sRGB in [0, 1], towards which the colour is blended.
+        opacity_logits: (M,) towards whose sigmoid the opacity is blended.
+        offsets: (M, 3) metres, added to the Gaussian's offset per unit of gated style weight; small residuals.
+    """
+
+    starts: Ints
+    gaussians: Ints
+    gates: Floats
+    colors: Floats
+    opacity_logits: Floats
+    offsets: Floats
+
+    def of(self, style: int) -> slice:
+        """The entries of one style."""
+        return slice(int(self.starts[style]), int(self.starts[style + 1]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Avatar:
+    """A trained person. N Gaussians, K styles, C categories.
+
+    Attributes:
+        name: what people call it.
+        head: name of the head model it was made with.
+        figure: the bind mesh and how it moves; `figure.style_names` are the sliders of `styles`, in order.
+        categories: C categories.
+        styles: K styles.
+        triangles: (N,) the face of the figure that each Gaussian rides.
+        barycentric: (N, 3) where on it, sums to 1.
+        offsets: (N, 3) from there, metres, in the bind pose's axes.
+        log_scales: (N, 3) natural logarithm of standard deviations in metres, along the Gaussian's own axes.
+        quaternions: (N, 4) w x y z, in the bind pose, any non-zero length.
+        opacity_logits: (N,).
+        colors: (N, 3) sRGB in [0, 1].
+        low_pass: metres; the smallest standard deviation that training could see (Mip-Splatting's 3D filter).
+        appearance: what the styles paint.
+        photo_camera: of the whole photo.
+        photo_state: the photo's expression, pose and gaze.
+        neutral_camera: straight before the face, square.
+        provenance: plain JSON: seed, versions, preset, licences, hash of the photo.
+    """
+
+    name: str
+    head: str
+    figure: Figure
+    categories: tuple[Category, ...]
+    styles: tuple[Style, ...]
+    triangles: Ints
+    barycentric: Floats
+    offsets: Floats
+    log_scales: Floats
+    quaternions: Floats
+    opacity_logits: Floats
+    colors: Floats
+    low_pass: float
+    appearance: Appearance
+    photo_camera: Camera
+    photo_state: AvatarState
+    neutral_camera: Camera
+    provenance: Mapping[str, Any]
+
+    @property
+    def count(self) -> int:
+        """N, the number of Gaussians."""
+        return len(self.triangles)
+
+    @cached_property
+    def binding(self) -> Binding:
+        """The bind frames of the figure, worked out once."""
+        return bind(self.figure)
+
+    @cached_property
+    def corners(self) -> Ints:
+        """(N, 3) the vertices of each Gaussian's triangle."""
+        return np.ascontiguousarray(self.figure.faces[self.triangles], np.int32)
+
+    @cached_property
+    def painting_order(self) -> tuple[tuple[int, ...], ...]:
+        """The styles of each category, categories in layer order (in order of declaration within a layer)."""
+        ordered = sorted(self.categories, key=lambda category: LAYERS.index(category.layer))
+        return tuple(
+            tuple(k for k, style in enumerate(self.styles) if style.category == category.name) for category in ordered
+        )

@@ -1,0 +1,87 @@
+"""Playback: an avatar and a state in, Gaussians out. Compiled, without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.avatar import Avatar
+from perse_engine.avatars.binding import vertex_frames
+from perse_engine.avatars.painting import paint
+from perse_engine.avatars.placing import place
+from perse_engine.avatars.state import AvatarState
+from perse_engine.avatars.styles import expression_weights, presence, style_weights
+from perse_engine.heads.figure_posing import rest_figure, skin
+from perse_engine.heads.posing import joint_transforms
+from perse_engine.splatting.gaussians import Gaussians
+
+Floats = NDArray[np.float32]
+
+INVISIBLE = 1 / 255
+"""Opacity below which a Gaussian is not drawn."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stance:
+    """A state resolved against one avatar.
+
+    Attributes:
+        frames: (V, FRAME) of every vertex, see `binding`.
+        weights: (K,) style weights.
+        presence: (K,) how far their appearance has come.
+    """
+
+    frames: Floats
+    weights: Floats
+    presence: Floats
+
+
+def decode(avatar: Avatar, state: AvatarState) -> Gaussians:
+    """The Gaussians of `avatar` in `state`, in head space; those that are fully transparent are left out.
+
+    Raises:
+        InputError: unknown-slider, not-a-number.
+    """
+    stance = take_stance(avatar, state)
+    painted = paint(avatar, stance.weights, stance.presence)
+    visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
+    placed = place(
+        stance.frames,
+        avatar.corners,
+        avatar.barycentric,
+        painted.offsets,
+        avatar.quaternions,
+        avatar.log_scales,
+        avatar.low_pass,
+        visible,
+    )
+    return Gaussians(
+        placed.means, placed.quaternions, placed.scales, painted.opacities[visible], painted.colors[visible]
+    )
+
+
+def take_stance(avatar: Avatar, state: AvatarState) -> Stance:
+    """Resolve the sliders of `state` and pose the bind mesh.
+
+    Raises:
+        InputError: unknown-slider, not-a-number.
+    """
+    weights = style_weights(avatar.styles, state.sliders)
+    vertices = posed_vertices(avatar, state)
+    return Stance(vertex_frames(avatar.binding, vertices), weights, presence(avatar.styles, weights))
+
+
+def posed_vertices(avatar: Avatar, state: AvatarState) -> Floats:
+    """The bind mesh of `avatar` in `state`, (V, 3) metres, head space.
+
+    Raises:
+        InputError: unknown-slider, not-a-number.
+    """
+    figure = avatar.figure
+    weights = style_weights(avatar.styles, state.sliders)
+    expression = expression_weights(figure.expression_names, state.sliders)
+    rest, joints = rest_figure(figure, weights, expression)
+    transforms = joint_transforms(joints, state.pose) if state.transforms is None else state.transforms
+    return skin(rest, figure.weights, transforms)

@@ -1,0 +1,178 @@
+"""An avatar before training: Gaussians laid on the figure like scales, one plain colour for each part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.sampling import Sites, sample_sites
+from perse_engine.avatars.state import AvatarState
+from perse_engine.avatars.styles import Category, Style
+from perse_engine.cameras import Camera, front_camera
+from perse_engine.heads.figure import Figure
+from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
+
+PART_IMPORTANCE: Mapping[str, float] = {
+    "eyes": 2.0,
+    "teeth": 0.8,
+    "tongue": 0.4,
+    "lashes": 1.0,
+    "bust": 0.25,
+    "clothes": 0.25,
+    "hair": 0.8,
+}
+"""How densely parts are covered, relative to the skin's 1."""
+PART_COLORS: Mapping[str, tuple[float, float, float]] = {
+    "eyes": (0.92, 0.91, 0.9),
+    "teeth": (0.9, 0.87, 0.8),
+    "tongue": (0.7, 0.35, 0.35),
+    "lashes": (0.1, 0.08, 0.07),
+    "hair": (0.3, 0.2, 0.13),
+}
+SKIN = (0.78, 0.6, 0.5)
+COVERING = 0.62
+"""Standard deviation across the surface, in spacings: neighbours overlap without a hole."""
+THICKNESS = 0.16
+OPAQUE = 3.0
+"""The logit of a Gaussian that covers what is behind it."""
+NO_STYLE = Appearance(
+    np.zeros(1, np.int32),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.float32),
+    np.zeros((0, 3), np.float32),
+    np.zeros(0, np.float32),
+    np.zeros((0, 3), np.float32),
+)
+
+
+def initial_avatar(
+    figure: Figure,
+    categories: Sequence[Category],
+    styles: Sequence[Style],
+    *,
+    count: int,
+    seed: int,
+    name: str = "avatar",
+    head: str = "open",
+    importance: NDArray[np.floating] | None = None,
+    photo_camera: Camera | None = None,
+    photo_state: AvatarState | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Avatar:
+    """Lay `count` Gaussians on `figure`.
+
+    Args:
+        figure: the bind mesh; its `style_names` are the sliders of `styles`.
+        categories: the groups of `styles`.
+        styles: K styles. Each gates the Gaussians that it displaces by more than a tenth of a millimetre.
+        count: N > 0.
+        seed: of the sites.
+        importance: (F,) relative density of each triangle; by part where not given.
+        photo_camera, photo_state: the photo's; the neutral front where not given.
+        provenance: plain JSON, added to the seed.
+
+    Raises:
+        ValueError: the figure's styles are not `styles`.
+    """
+    if tuple(style.slider for style in styles) != figure.style_names:
+        raise ValueError(f"the figure has the styles {figure.style_names}, not {[s.slider for s in styles]}")
+    if importance is None:
+        importance = np.array([PART_IMPORTANCE.get(part, 1.0) for part in figure.parts])[figure.face_parts]
+    sites = sample_sites(figure, importance, count, seed)
+    tints = np.array([PART_COLORS.get(part, SKIN) for part in figure.parts], np.float32)
+    neutral = neutral_camera(figure)
+    return Avatar(
+        name=name,
+        head=head,
+        figure=figure,
+        categories=tuple(categories),
+        styles=tuple(styles),
+        triangles=sites.triangles,
+        barycentric=sites.barycentric,
+        offsets=np.zeros((count, 3), np.float32),
+        log_scales=_log_scales(sites),
+        quaternions=surface_rotations(figure, sites.triangles),
+        opacity_logits=np.full(count, OPAQUE, np.float32),
+        colors=tints[figure.face_parts[sites.triangles]],
+        low_pass=0.0,
+        appearance=_displaced(figure, sites, tints),
+        photo_camera=photo_camera or neutral,
+        photo_state=photo_state or AvatarState(),
+        neutral_camera=neutral,
+        provenance={"seed": seed, **(provenance or {})},
+    )
+
+
+def bare_figure(head: Head) -> Figure:
+    """The figure of a head that wears nothing and has no style."""
+    count = len(head.template)
+    return Figure(
+        vertices=head.template,
+        faces=head.faces,
+        uv=head.uv,
+        uv_faces=head.uv_faces,
+        parts=head.parts,
+        face_parts=head.face_parts,
+        expression_directions=head.expression_directions,
+        expression_names=head.expression_names,
+        style_directions=np.zeros((count, 3, 0), np.float32),
+        joint_style_directions=np.zeros((5, 3, 0), np.float32),
+        style_names=(),
+        weights=head.weights,
+        joints=head.joints,
+    )
+
+
+def neutral_camera(figure: Figure, size: int = 512) -> Camera:
+    """A square picture of the whole head from straight ahead, as a portrait lens sees it."""
+    center = (figure.joints[LEFT_EYE] + figure.joints[RIGHT_EYE]).astype(np.float64) / 2
+    center += [0.0, -0.02, -0.06]
+    return front_camera(center, 1.2, 1.2 * size / 0.36, size, size)
+
+
+def surface_rotations(figure: Figure, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """(n, 4) w x y z: rotations that turn the z axis to the normals of `triangles` (n,), the shortest way."""
+    corners = figure.vertices.astype(np.float64)[figure.faces[triangles]]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    quaternions = np.column_stack([1 + normals[:, 2], -normals[:, 1], normals[:, 0], np.zeros(len(normals))])
+    quaternions[normals[:, 2] < -0.999999] = [0.0, 1.0, 0.0, 0.0]
+    return (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _log_scales(sites: Sites) -> NDArray[np.float32]:
+    across = np.log(COVERING * sites.spacing)
+    return np.column_stack([across, across, np.log(THICKNESS * sites.spacing)]).astype(np.float32)
+
+
+def _displaced(figure: Figure, sites: Sites, tints: NDArray[np.float32]) -> Appearance:
+    entries = [NO_STYLE]
+    starts = [0]
+    for k in range(len(figure.style_names)):
+        moved = np.linalg.norm(figure.style_directions[:, :, k], axis=1)[figure.faces].max(1) > 1e-4
+        gaussians = np.flatnonzero(moved[sites.triangles]).astype(np.int32)
+        colors = tints[figure.face_parts[sites.triangles[gaussians]]]
+        n = len(gaussians)
+        entries.append(
+            Appearance(
+                NO_STYLE.starts,
+                gaussians,
+                np.ones(n, np.float32),
+                colors,
+                np.full(n, OPAQUE, np.float32),
+                np.zeros((n, 3), np.float32),
+            )
+        )
+        starts.append(starts[-1] + n)
+    return Appearance(
+        np.array(starts, np.int32),
+        np.concatenate([e.gaussians for e in entries]),
+        np.concatenate([e.gates for e in entries]),
+        np.concatenate([e.colors for e in entries]),
+        np.concatenate([e.opacity_logits for e in entries]),
+        np.concatenate([e.offsets for e in entries]),
+    )

@@ -1,0 +1,153 @@
+"""Layered, bounded appearance: what the styles' colours, opacities and offsets make of each Gaussian, and back.
+
+Per category, in layer order, with a_s = presence x gate:  x <- (1 - sum a_s) x + sum a_s t_s.  Since the presences of a
+category sum to at most one, every step is a convex blend: whatever the sliders say, results stay between the trained ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from perse_engine.avatars.avatar import Avatar
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Painted:
+    """N Gaussians after all layers.
+
+    Attributes:
+        colors: (N, 3).
+        opacities: (N,) in [0, 1].
+        offsets: (N, 3) metres, bind axes.
+        kept: for each painted category its styles and how much of what was below remains, (N,).
+    """
+
+    colors: Floats
+    opacities: Floats
+    offsets: Floats
+    kept: tuple[tuple[Ints, Floats], ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PaintGradients:
+    """Gradients of the painted parameters; those of styles that were not active are zero."""
+
+    colors: Floats
+    opacity_logits: Floats
+    offsets: Floats
+    style_colors: Floats
+    style_opacity_logits: Floats
+    style_offsets: Floats
+
+
+def paint(avatar: Avatar, weights: Floats, presence: Floats) -> Painted:
+    """Apply the layers at style `weights` (K,) and `presence` (K,)."""
+    colors = avatar.colors.copy()
+    opacities = np.empty(avatar.count, np.float32)
+    offsets = avatar.offsets.copy()
+    _sigmoid(avatar.opacity_logits, opacities)
+    looks = avatar.appearance
+    kept = []
+    for styles in avatar.painting_order:
+        active = np.array([k for k in styles if weights[k] != 0.0 or presence[k] != 0.0], np.int32)
+        if not len(active):
+            continue
+        remains = np.ones(avatar.count, np.float32)
+        sums = np.zeros((avatar.count, 4), np.float32)
+        _gather(
+            active, looks.starts, looks.gaussians, looks.gates, looks.colors, looks.opacity_logits, looks.offsets,
+            weights, presence, remains, sums, offsets,
+        )  # fmt: skip
+        _blend(remains, sums, colors, opacities)
+        kept.append((active, remains))
+    return Painted(colors, opacities, offsets, tuple(kept))
+
+
+def paint_backward(
+    avatar: Avatar,
+    weights: Floats,
+    presence: Floats,
+    painted: Painted,
+    colors: Floats,
+    opacities: Floats,
+    offsets: Floats,
+) -> PaintGradients:
+    """Gradients from those of the painted `colors` (N, 3), `opacities` (N,) and `offsets` (N, 3)."""
+    looks = avatar.appearance
+    entries = len(looks.gaussians)
+    style_colors = np.zeros((entries, 3), np.float32)
+    style_logits = np.zeros(entries, np.float32)
+    style_offsets = np.zeros((entries, 3), np.float32)
+    colors, opacities = colors.copy(), opacities.copy()
+    for active, remains in reversed(painted.kept):
+        _scatter(
+            active, looks.starts, looks.gaussians, looks.gates, looks.opacity_logits, weights, presence,
+            colors, opacities, offsets, style_colors, style_logits, style_offsets,
+        )  # fmt: skip
+        colors *= remains[:, None]
+        opacities *= remains
+    logits = np.empty(avatar.count, np.float32)
+    _sigmoid(avatar.opacity_logits, logits)
+    logits *= (1 - logits) * opacities
+    return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets)
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _sigmoid(logits: Floats, out: Floats) -> None:
+    for i in numba.prange(logits.shape[0]):
+        out[i] = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[i]))
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _gather(
+    active: Ints, starts: Ints, gaussians: Ints, gates: Floats, colors: Floats, logits: Floats, shifts: Floats,
+    weights: Floats, presence: Floats, remains: Floats, sums: Floats, offsets: Floats,
+) -> None:  # fmt: skip
+    for n in range(active.shape[0]):
+        k = active[n]
+        for e in numba.prange(starts[k], starts[k + 1]):
+            i = gaussians[e]
+            amount = presence[k] * gates[e]
+            remains[i] -= amount
+            for c in range(3):
+                sums[i, c] += amount * colors[e, c]
+                offsets[i, c] += weights[k] * gates[e] * shifts[e, c]
+            sums[i, 3] += amount / (np.float32(1.0) + math.exp(-logits[e]))
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _blend(remains: Floats, sums: Floats, colors: Floats, opacities: Floats) -> None:
+    for i in numba.prange(remains.shape[0]):
+        keep = max(remains[i], np.float32(0.0))
+        remains[i] = keep
+        if keep < np.float32(1.0):
+            for c in range(3):
+                colors[i, c] = keep * colors[i, c] + sums[i, c]
+            opacities[i] = keep * opacities[i] + sums[i, 3]
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _scatter(
+    active: Ints, starts: Ints, gaussians: Ints, gates: Floats, logits: Floats, weights: Floats, presence: Floats,
+    colors: Floats, opacities: Floats, offsets: Floats, to_colors: Floats, to_logits: Floats, to_offsets: Floats,
+) -> None:  # fmt: skip
+    for n in range(active.shape[0]):
+        k = active[n]
+        for e in numba.prange(starts[k], starts[k + 1]):
+            i = gaussians[e]
+            amount = presence[k] * gates[e]
+            for c in range(3):
+                to_colors[e, c] = amount * colors[i, c]
+                to_offsets[e, c] = weights[k] * gates[e] * offsets[i, c]
+            opacity = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[e]))
+            to_logits[e] = amount * opacities[i] * opacity * (np.float32(1.0) - opacity)
