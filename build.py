@@ -1,0 +1,657 @@
+#!/usr/bin/env python3
+"""Every chore of the house: setup, demo, test, lint, bench, package, lock. Standard library only, Python 3.11 or newer.
+
+Two environments, because there are two processes: `.venv/engine` (Python 3.11 to 3.13) and `.venv/blender` (the Python
+of the bpy wheel). Each is made by `setup`, which the other chores call; it takes seconds when nothing changed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit("build.py: old-python: this Python is too old; run build.py with Python 3.11 or newer")
+
+import argparse
+import ctypes
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import xml.etree.ElementTree
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+BUILD = ROOT / "build"
+LOCKS = ROOT / "engine" / "locks"
+ENGINE = ROOT / ".venv" / "engine"
+VERSION = "0.1.0"
+ZIP = BUILD / f"perse-{VERSION}.zip"
+
+ENGINE_PYTHONS = ("3.11", "3.12", "3.13")
+TORCH = "torch==2.13.0"
+UV = "uv==0.13.9"
+PYTEST = "pytest==9.2.0"
+SUITES = ("engine", "packaging", "blender", "end_to_end")
+SUITE_LIMIT_S = 1800
+
+LIBRARIES = {
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libXrender.so.1": "libxrender1",
+    "libXxf86vm.so.1": "libxxf86vm1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libgomp.so.1": "libgomp1",
+}
+"""What the bpy wheels load from the system, and the Debian package that has it."""
+
+
+class Problem(Exception):
+    """A chore cannot go on: a stable code, what was wrong, and what to do."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(f"{code}: {message}; {hint}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bpy:
+    """A Blender release that PyPI carries as the bpy wheel, and the one Python that it fits."""
+
+    series: str
+    version: str
+    python: str
+
+
+BPYS = {
+    bpy.series: bpy for bpy in (Bpy("5.2", "5.2.3", "3.13"), Bpy("5.0", "5.0.1", "3.11"), Bpy("4.5", "4.5.15", "3.11"))
+}
+DEFAULT_BPYS = ("5.2", "5.0")
+
+
+# --- running things ---------------------------------------------------------------------------------------------------
+
+Part = str | Path
+
+
+def say(text: str) -> None:
+    """Print a line at once, so that it stands before what a child prints next."""
+    print(text, flush=True)
+
+
+def clean_environment(**extra: Part) -> dict[str, str]:
+    """This process's environment without what would leak another Python into a child's."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    return kept | {"PYTHONUNBUFFERED": "1"} | {k: str(v) for k, v in extra.items()}
+
+
+def run(what: str, *command: Part, **extra: Part) -> None:
+    """Run a command from the repository's root and raise `Problem` when it fails."""
+    status = subprocess.run([str(part) for part in command], cwd=ROOT, env=clean_environment(**extra)).returncode
+    if status != 0:
+        raise Problem("failed", f"{what} ended with exit status {status}", "read what it printed above")
+
+
+def words(*parts: Part) -> list[Part]:
+    """A part of a command line."""
+    return list(parts)
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def tool(name: str) -> Path:
+    """A command of the engine's environment."""
+    return python_of(ENGINE).with_name(f"{name}.exe" if os.name == "nt" else name)
+
+
+def pip(what: str, environment: Path, command: str, *arguments: Part, **extra: Part) -> None:
+    """Run one of pip's commands in an environment, with the person's own pip configuration."""
+    run(what, python_of(environment), "-m", "pip", command, "-q", "--disable-pip-version-check", *arguments, **extra)
+
+
+# --- finding Pythons --------------------------------------------------------------------------------------------------
+
+
+def probe(interpreter: str | Path) -> str | None:
+    """The "3.11" of an interpreter that can make virtual environments, or None."""
+    code = "import sys, venv, ensurepip; print('%d.%d %d' % (*sys.version_info[:2], sys.maxsize > 2**32))"
+    try:
+        done = subprocess.run([str(interpreter), "-c", code], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    version, _, wide = done.stdout.strip().partition(" ")
+    return version if done.returncode == 0 and wide == "1" else None
+
+
+def installed_pythons(version: str) -> Iterator[Path]:
+    """Places where people keep a Python of this version: this one, PATH, pyenv, uv, the py launcher, system folders."""
+    digits = version.replace(".", "")
+    yield Path(sys.executable)
+    for name in (f"python{version}", "python3", "python"):
+        if found := shutil.which(name):
+            yield Path(found)
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
+    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)
+    yield from sorted(pyenv.glob(f"pyenv-win/versions/{version}.*/python.exe"), reverse=True)
+    for data in (
+        home / ".local/share",
+        Path(os.environ.get("XDG_DATA_HOME", home)),
+        Path(os.environ.get("APPDATA", home)),
+    ):
+        yield from sorted(data.glob(f"uv/python/cpython-{version}.*/bin/python3"), reverse=True)
+        yield from sorted(data.glob(f"uv/python/cpython-{version}.*/python.exe"), reverse=True)
+    if launcher := shutil.which("py"):
+        done = subprocess.run(
+            [launcher, f"-{version}", "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
+        )
+        if done.returncode == 0:
+            yield Path(done.stdout.strip())
+    yield Path(os.environ.get("LOCALAPPDATA", home)) / f"Programs/Python/Python{digits}/python.exe"
+    yield Path(f"/Library/Frameworks/Python.framework/Versions/{version}/bin/python3")
+    yield Path(f"/opt/homebrew/bin/python{version}")
+    yield Path(f"/usr/bin/python{version}")
+    yield Path(f"/usr/local/bin/python{version}")
+
+
+def find_python(version: str) -> Path | None:
+    """An installed interpreter of exactly this minor version that can make virtual environments."""
+    return next((p for p in installed_pythons(version) if p.exists() and probe(p) == version), None)
+
+
+def running_version() -> str:
+    """The "3.11" of the Python that runs this file."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def offers_cpu_torch(interpreter: Path) -> bool:
+    """Whether pip, configured as it is, would give this interpreter a torch without gigabytes of CUDA libraries."""
+    if platform.system() != "Linux":
+        return True
+    command = [
+        interpreter,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--no-deps",
+        "--ignore-installed",
+        "-q",
+        "--report",
+        "-",
+    ]
+    done = subprocess.run([*map(str, command), TORCH], capture_output=True, text=True, env=clean_environment())
+    if done.returncode != 0:
+        return False
+    return all("+cpu" in item["metadata"]["version"] for item in json.loads(done.stdout)["install"])
+
+
+def engine_interpreter() -> Path:
+    """The engine's Python: this one or another that fits, but first one for which pip has a CPU build of torch."""
+    order = sorted(ENGINE_PYTHONS, key=lambda version: version != running_version())
+    found = [python for python in map(find_python, order) if python]
+    if not found:
+        raise Problem(
+            "no-python",
+            "the engine takes Python 3.11, 3.12 or 3.13 with its venv module, and none was found",
+            "install one (Debian: apt-get install python3.11 python3.11-venv; or: uv python install 3.11)",
+        )
+    if shutil.which("nvidia-smi"):
+        return found[0]
+    return next(filter(offers_cpu_torch, found), found[0])
+
+
+def choose_bpy(series: str | None) -> tuple[Bpy, Path]:
+    """The bpy wheel to use and its interpreter: what was asked for, else what fits the Python that runs this."""
+    names = [series] if series else sorted(DEFAULT_BPYS, key=lambda name: BPYS[name].python != running_version())
+    for bpy in (BPYS[name] for name in names):
+        if interpreter := find_python(bpy.python):
+            return bpy, interpreter
+    needed = " or ".join(f"Python {BPYS[name].python} (for bpy {BPYS[name].version})" for name in names)
+    raise Problem(
+        "no-python", f"no bpy wheel fits the Pythons found here; it takes {needed}",
+        f"install one with its venv module (for example: uv python install {BPYS[names[0]].python})",
+    )  # fmt: skip
+
+
+def blender_environment(bpy: Bpy) -> Path:
+    """`.venv/blender` for the release that it was first made for, `.venv/blender-X.Y` for the others."""
+    first = ROOT / ".venv" / "blender"
+    stamped = read_stamp(first).get("series", bpy.series)
+    return first if stamped == bpy.series else first.with_name(f"blender-{bpy.series}")
+
+
+def missing_libraries() -> dict[str, str]:
+    """The system libraries that bpy loads and this system lacks, with their Debian packages. Linux only."""
+    if platform.system() != "Linux":
+        return {}
+
+    def lacks(name: str) -> bool:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            return True
+        return False
+
+    return {name: package for name, package in LIBRARIES.items() if lacks(name)}
+
+
+# --- setup ------------------------------------------------------------------------------------------------------------
+
+
+def read_stamp(environment: Path) -> dict[str, str]:
+    """What an environment was made from; empty where it is not complete."""
+    try:
+        return dict(json.loads((environment / "perse-stamp.json").read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def write_stamp(environment: Path, interpreter: Path, key: str, series: str) -> None:
+    """Say that an environment is complete, and what it was made from."""
+    content = {"key": key, "base": str(interpreter), "series": series}
+    (environment / "perse-stamp.json").write_text(json.dumps(content))
+
+
+def is_current(environment: Path, key: str) -> bool:
+    """Whether an environment was completed from these very files and its Python is still there."""
+    stamp = read_stamp(environment)
+    return stamp.get("key") == key and python_of(environment).exists() and Path(stamp["base"]).exists()
+
+
+def key_of(*files: Path) -> str:
+    """A hash of what an environment is made from."""
+    digest = hashlib.sha256(b"recipe 1")
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def make_environment(environment: Path, interpreter: Path, *locks: Path) -> None:
+    """Create or update a virtual environment from hashed lock files."""
+    (environment / "perse-stamp.json").unlink(missing_ok=True)
+    if probe(python_of(environment)) != probe(interpreter):
+        shutil.rmtree(environment, ignore_errors=True)
+        run("making a virtual environment", interpreter, "-m", "venv", environment)
+    wanted = [part for lock in locks for part in ("-r", lock)]
+    # A lock names every package, so pip has nothing to resolve.
+    pip(f"installing {environment.name}", environment, "install", "--no-deps", "--require-hashes", *wanted)
+
+
+def setup_engine() -> None:
+    """The engine's environment, with the engine itself installed in place."""
+    key = key_of(LOCKS / "dev.lock", LOCKS / "builder.lock", ROOT / "engine" / "pyproject.toml")
+    if is_current(ENGINE, key):
+        return
+    existing = python_of(ENGINE)
+    interpreter = existing.resolve() if probe(existing) in ENGINE_PYTHONS else engine_interpreter()
+    say(f"engine environment: Python {probe(interpreter)} ({interpreter})")
+    make_environment(ENGINE, interpreter, LOCKS / "builder.lock", LOCKS / "dev.lock")
+    # Which build of torch fits (CPU or CUDA) is the machine's matter and pip's configuration, so it is not hashed.
+    pip("installing torch", ENGINE, "install", TORCH)
+    pip("installing the engine", ENGINE, "install", "--no-deps", "--no-build-isolation", "-e", ROOT / "engine")
+    write_stamp(ENGINE, interpreter, key, "")
+
+
+def setup_models() -> None:
+    """The four landmark and matting models, read out of one fixed wheel. Nothing is left behind when it fails."""
+    sys.path.insert(0, str(ROOT / "engine"))
+    from perse_engine.portraits import models  # it needs nothing but the standard library
+
+    if models.models_present():
+        return
+    version, tag, _, system = models.WHEEL.removesuffix(".whl").split("-")[1:]
+    say(f"landmark models: from the mediapipe {version} wheel")
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "mediapipe.lock"
+        wanted.write_text(f"mediapipe=={version} --hash=sha256:{models.WHEEL_SHA256}\n")
+        fixed = words("--only-binary=:all:", "--python-version", f"{tag[2]}.{tag[3:]}", "--platform", system)
+        wheel = words("--no-deps", "--require-hashes", "-r", wanted, "-d", folder)
+        pip("downloading mediapipe", ENGINE, "download", *fixed, *wheel)
+        models.extract_models(Path(folder) / models.WHEEL)
+
+
+def setup_blender(series: str | None) -> tuple[Bpy, Path]:
+    """The environment of a bpy wheel. Returns the release and the environment's folder."""
+    bpy, interpreter = choose_bpy(series)
+    environment = blender_environment(bpy)
+    lock = LOCKS / f"bpy-{bpy.series}.lock"
+    if not is_current(environment, key_of(lock)):
+        if missing := missing_libraries():
+            raise Problem(
+                "missing-libraries",
+                f"bpy {bpy.version} loads {', '.join(missing)}, which this system lacks",
+                f"install them (Debian: apt-get install {' '.join(missing.values())})",
+            )
+        say(f"{environment.name} environment: bpy {bpy.version}, Python {bpy.python} ({interpreter})")
+        make_environment(environment, interpreter, lock)
+        run("loading bpy", python_of(environment), "-c", "import os, bpy; os._exit(0)")
+        write_stamp(environment, interpreter, key_of(lock), bpy.series)
+    return bpy, environment
+
+
+def setup(series: str | None) -> tuple[Bpy, Path]:
+    """Both environments and the models."""
+    started = time.monotonic()
+    setup_engine()
+    setup_models()
+    bpy, environment = setup_blender(series)
+    say(f"setup: ready in {time.monotonic() - started:.1f} s (Blender {bpy.series})")
+    return bpy, environment
+
+
+def lock() -> None:
+    """Resolve the dependencies of engine/pyproject.toml anew and write the hashed lock files, for all platforms."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder)
+        run("making a virtual environment", sys.executable, "-m", "venv", own)
+        pip("installing uv", own, "install", UV)
+        resolve = ["-m", "uv", "pip", "compile", "-q", "--no-header", "--no-annotate", "--generate-hashes"]
+        project = words(ROOT / "engine" / "pyproject.toml", "--universal", "--python-version", ENGINE_PYTHONS[0])
+        for name in ("player", "builder", "cuda", "diffusion", "dev"):
+            extra = [] if name == "player" else ["--extra", name]
+            output = LOCKS / f"{name}.lock"
+            run(f"locking {name}", python_of(own), *resolve, *project, *extra, "-o", output)
+            output.write_text(without_torch(output.read_text()))
+        for bpy in BPYS.values():
+            (own / "bpy.in").write_text(f"bpy=={bpy.version}\n{PYTEST}\n")
+            output = LOCKS / f"bpy-{bpy.series}.lock"
+            run(output.stem, python_of(own), *resolve, own / "bpy.in", "--python-version", bpy.python, "-o", output)
+
+
+def without_torch(text: str) -> str:
+    """A lock without torch and the CUDA libraries that its Linux build names: see `setup_engine`."""
+    entries = re.split(r"(?m)^(?=\S)", text)
+    return "".join(entry for entry in entries if not re.match(r"(torch|triton|cuda-|nvidia-)", entry))
+
+
+# --- package ----------------------------------------------------------------------------------------------------------
+
+
+def package(environment: Path) -> Path:
+    """Stage the extension, check it and zip it with Blender's own tool. The same tree gives the same bytes."""
+    stage = BUILD / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    junk = shutil.ignore_patterns("__pycache__", "*.pyc", "perse_protocol", "py.typed")
+    shutil.copytree(ROOT / "perse_blender", stage, ignore=junk)
+    shutil.copytree(ROOT / "engine" / "perse_protocol", stage / "perse_protocol", ignore=junk)
+    for name in ("blender_manifest.toml", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, stage / name)
+    for name in ("player.lock", "builder.lock", "cuda.lock"):
+        (stage / "wheels").mkdir(exist_ok=True)
+        shutil.copy(LOCKS / name, stage / "wheels" / name)
+    wheel = words("--no-deps", "--no-build-isolation", "-w", stage / "wheels", ROOT / "engine")
+    pip("building the engine's wheel", ENGINE, "wheel", *wheel, SOURCE_DATE_EPOCH="315532800")
+    check = [python_of(environment), extension_tool(environment)]
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / ZIP.name
+        run("Blender's check of the folder", *check, "validate", stage)
+        run("Blender's build", *check, "build", "--source-dir", stage, "--output-filepath", built)
+        normalise_zip(built, ZIP)
+    run("Blender's check of the zip", *check, "validate", ZIP)
+    say(f"package: {ZIP.relative_to(ROOT)}, {ZIP.stat().st_size / 1e6:.1f} MB")
+    return ZIP
+
+
+def extension_tool(environment: Path) -> Path:
+    """Blender's own extension builder, which runs without Blender."""
+    found = sorted(environment.glob("[Ll]ib/**/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"))
+    if not found:
+        raise Problem("no-extension-tool", f"{environment} has no bl_pkg", "remove that folder and run setup again")
+    return found[0]
+
+
+def normalise_zip(source: Path, target: Path) -> None:
+    """Copy a zip with its entries in order and dated alike."""
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(source) as built, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as fixed:
+        for name in sorted(entry for entry in built.namelist() if not entry.endswith("/")):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            fixed.writestr(entry, built.read(name))
+    os.replace(partial, target)
+
+
+# --- test and lint ----------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class SuiteResult:
+    """What one run of pytest counted."""
+
+    name: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def test(series: str | None, arguments: Sequence[str]) -> None:
+    """Every suite, or those that the given paths name; other arguments go to pytest. Raises `Problem` on a failure."""
+    paths = [argument for argument in arguments if (ROOT / argument.partition("::")[0]).exists()]
+    options = [argument for argument in arguments if argument not in paths]
+    results: list[SuiteResult] = []
+    for version in BPYS if series == "all" else [series]:
+        bpy, environment = setup(version)
+        places = {"PERSE_TEST_ZIP": package(environment), "PERSE_TEST_BLENDER": python_of(environment)}
+        for suite in SUITES:
+            mine = [path for path in paths if suite == suite_of(path)]
+            # The engine knows no Blender, so one run serves every release.
+            repeated = suite == "engine" and results
+            if repeated or (paths and not mine) or not any((ROOT / "tests" / suite).rglob("test_*.py")):
+                continue
+            name = suite if suite == "engine" else f"{suite} ({bpy.series})"
+            interpreter = python_of(environment if suite == "blender" else ENGINE)
+            command = words(interpreter, "-m", "pytest", "-q", *options, *(mine or [f"tests/{suite}"]))
+            results.append(run_suite(name, command, PERSE_ENGINE=tool("perse"), **places))
+    say(f"\n{'suite':<20} passed  failed  skipped  seconds")
+    for r in results:
+        say(f"{r.name:<20} {r.passed:>6} {r.failed:>7} {r.skipped:>8} {r.seconds:>8.0f}")
+    passed, failed, skipped = (sum(getattr(r, field) for r in results) for field in ("passed", "failed", "skipped"))
+    say(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    if failed or not passed:
+        raise Problem("tests-failed", f"{failed} of {passed + failed} tests failed", "read the reports above")
+
+
+def suite_of(path: str) -> str:
+    """The suite that a path or a pytest node id under tests/ belongs to."""
+    parts = (ROOT / path.partition("::")[0]).resolve().relative_to(ROOT / "tests").parts
+    if not parts:
+        raise Problem("unknown-suite", f"{path} holds several suites", f"name one of {', '.join(SUITES)} below it")
+    return parts[0]
+
+
+def run_suite(name: str, command: Sequence[Part], **extra: Part) -> SuiteResult:
+    """One pytest process, with per-user folders of its own so that nothing of the person's is read or written."""
+    say(f"\n== {name}")
+    report = BUILD / "tests" / f"{re.sub('[^a-z0-9.]+', '-', name).strip('-')}.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        private = clean_environment(BLENDER_USER_RESOURCES=folder, **extra)
+        whole = [*map(str, command), f"--junitxml={report}"]
+        try:
+            status = subprocess.run(whole, cwd=ROOT, env=private, timeout=SUITE_LIMIT_S).returncode
+        except subprocess.TimeoutExpired:
+            say(f"{name}: stopped after {SUITE_LIMIT_S} s")
+            status = -1
+    seconds = time.monotonic() - started
+    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
+    counts = {} if suite is None else suite.attrib
+    total, failures, errors, skipped = (int(counts.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+    # A crash after the report was written counts as a failure too; 5 means that the options chose no test.
+    failed = failures + errors or int(status not in (0, 5))
+    return SuiteResult(name, total - failures - errors - skipped, failed, skipped, seconds)
+
+
+def lint() -> None:
+    """Style, format, types and floors, over the whole tree; every check runs before the first failure is raised."""
+    setup_engine()
+    config = ROOT / "engine" / "pyproject.toml"
+    mypy = words(tool("mypy"), "--config-file", config)
+    checks: dict[str, list[Part]] = {
+        "ruff check": [tool("ruff"), "check", "--config", config, "."],
+        "ruff format": [tool("ruff"), "format", "--check", "--config", config, "."],
+        "mypy engine": [*mypy, "engine/perse_engine", "engine/perse_protocol"],
+        "mypy perse_blender": [*mypy, "perse_blender"],
+        "mypy build.py": [*mypy, "build.py"],
+        "import-linter": [tool("lint-imports"), "--config", config, "--no-cache"],
+    }
+    failed = []
+    for name, command in checks.items():
+        say(f"== {name}")
+        try:
+            run(name, *command)
+        except Problem:
+            failed.append(name)
+    if failed:
+        raise Problem("lint-failed", f"{', '.join(failed)} found something", "read the reports above")
+    say("lint: clean")
+
+
+# --- demo and bench ---------------------------------------------------------------------------------------------------
+
+
+def demo(out: Path, *, render_only: bool) -> None:
+    """The whole way: a photograph, its avatar, Blender with keyframes, an animation through our render engine."""
+    avatar, blend, frames, photo = out / "avatar.perse", out / "demo.blend", out / "frames", out / "astronaut.png"
+    if render_only and not (avatar.exists() and blend.exists()):
+        raise Problem(
+            "no-demo", f"{out} holds no avatar.perse and demo.blend", "run the demo without --render-only first"
+        )
+    _, environment = setup(None)
+    out.mkdir(parents=True, exist_ok=True)
+    archive = package(environment)
+    shutil.rmtree(frames, ignore_errors=True)
+    scene, film = ROOT / "docs" / "demo" / "demo_scene.py", ROOT / "docs" / "demo" / "film.py"
+    save = "import sys, PIL.Image, skimage.data as d; PIL.Image.fromarray(d.astronaut()).save(sys.argv[1])"
+    places = words("--zip", archive, "--avatar", avatar, "--blend", blend, "--frames", frames)
+    stages: dict[str, list[Part]] = {
+        "portrait": [python_of(ENGINE), "-c", save, photo],
+        "avatar": [tool("perse"), "build", photo, "--out", avatar, "--preset", "standard", "--work", out / "work"],
+        "scene": [python_of(environment), scene, "make", *places],
+        "frames": [python_of(environment), scene, "render", *places],
+        "film": [python_of(ENGINE), film, frames, "--out", out],
+    }
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        for name in ("frames", "film") if render_only else stages:
+            say(f"== {name}")
+            started = time.monotonic()
+            run(name, *stages[name], BLENDER_USER_RESOURCES=folder, PERSE_ENGINE=tool("perse"))
+            seconds[name] = round(time.monotonic() - started, 1)
+    seconds["total"] = round(sum(seconds.values()), 1)
+    (out / "timings.json").write_text(json.dumps(seconds, indent=1))
+    say("\n".join(["", "stage        seconds", *(f"{name:<12} {value:>7.1f}" for name, value in seconds.items())]))
+    say(f"\n{len(list(frames.iterdir()))} frames, demo.mp4 and contact_sheet.png are in {out}")
+
+
+def bench() -> None:
+    """The engine's rows and Blender's, as a table and as bench.json."""
+    _, environment = setup(None)
+    archive = package(environment)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        reports = [Path(folder) / "engine.json", Path(folder) / "blender.json"]
+        say("== engine")
+        with reports[0].open("w") as stream:
+            command = [str(tool("perse")), "bench", "--json"]
+            status = subprocess.run(command, cwd=ROOT, env=clean_environment(), stdout=stream).returncode
+        if status != 0:
+            raise Problem("failed", f"perse bench ended with exit status {status}", "read what it printed above")
+        say("== Blender")
+        program = words(ROOT / "tests" / "benchmarks" / "blender_frame.py", "--zip", archive, "--out", reports[1])
+        run(
+            "Blender's benchmark",
+            python_of(environment),
+            *program,
+            BLENDER_USER_RESOURCES=folder,
+            PERSE_ENGINE=tool("perse"),
+        )
+        report, rows = (json.loads(path.read_text()) for path in reports)
+    report["rows"] += rows
+    (ROOT / "bench.json").write_text(json.dumps(report, indent=1))
+    say(f"\n{report['machine']}\n{'name':<32} {'gaussians':>9} {'size':>11} {'median ms':>10} {'p95 ms':>8}")
+    for row in report["rows"]:
+        size = f"{row['width']}x{row['height']}" if row.get("width") else ""
+        times = f"{row['median_ms']:>10.2f} {row['p95_ms']:>8.2f}"
+        say(f"{row['name']:<32} {row.get('gaussians', ''):>9} {size:>11} {times}")
+
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The chore and its options, and what is left for pytest."""
+    parser = argparse.ArgumentParser(
+        prog="build.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    chores = parser.add_subparsers(dest="chore", required=True, metavar="CHORE")
+    for name, text in {
+        "setup": "make both environments",
+        "test": "run every test; paths and other arguments go to pytest",
+        "package": "build the extension's zip",
+    }.items():
+        chore = chores.add_parser(name, help=text)
+        releases = list(BPYS) if name == "package" else [*BPYS, "all"]
+        chore.add_argument("--blender", choices=releases, help="which Blender (default: what fits this Python)")
+    chore = chores.add_parser("demo", help="photo to animation, the whole way")
+    chore.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for everything (default: demo)")
+    chore.add_argument("--render-only", action="store_true", help="render the existing demo.blend again")
+    chores.add_parser("lint", help="check style, format, types and floors")
+    chores.add_parser("bench", help="measure, as a table and bench.json")
+    chores.add_parser("lock", help="resolve the dependencies anew (maintainers)")
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.chore != "test":
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    return options, rest
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one chore. Returns the exit status."""
+    options, rest = parse(arguments)
+    try:
+        match options.chore:
+            case "setup":
+                for series in BPYS if options.blender == "all" else [options.blender]:
+                    setup(series)
+            case "demo":
+                demo(options.out.resolve(), render_only=options.render_only)
+            case "test":
+                test(options.blender, rest)
+            case "lint":
+                lint()
+            case "bench":
+                bench()
+            case "package":
+                package(setup(options.blender)[1])
+            case "lock":
+                lock()
+    except Problem as problem:
+        print(f"build.py: {problem}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("build.py: interrupted; run the same command again", file=sys.stderr, flush=True)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
