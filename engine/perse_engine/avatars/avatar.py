@@ -1,8 +1,8 @@
 """The avatar: Gaussians bound to a figure, and what each style makes of them.
 
-A Gaussian rides one triangle of the figure's bind mesh, so expressions, skinning and every style's displacement move it
-exactly as they move the mesh. A style also has bounded appearance: where its gate is open, colour and opacity are blended
-towards the style's own, layer over layer; there is no unbounded sum anywhere, so combinations cannot explode.
+A Gaussian rides one triangle of the figure's bind mesh, so expressions, skinning and every style's displacement move
+it exactly as they move the mesh. A style also has bounded appearance: where its gate is open, colour and opacity are
+blended towards the style's own, layer over layer; there is no unbounded sum, so combinations cannot explode.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How Gaussians ride a deforming mesh: one smooth rotation and one deformation gradient for every vertex.
 
 The deformation gradient of a triangle maps its bind edges and unit normal to the posed ones (Sumner and Popović,
-"Deformation transfer for triangle meshes", 2004). A vertex takes the area-weighted mean of its triangles', so slivers at
-lids and lips weigh nothing and neighbours agree, across seams of the texture too.
+"Deformation transfer for triangle meshes", 2004). A vertex takes the area-weighted mean of its triangles', so slivers
+at lids and lips weigh nothing and neighbours agree, across seams of the texture too.
 """
 
 from __future__ import annotations

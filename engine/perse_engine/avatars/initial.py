@@ -141,7 +141,8 @@ def surface_rotations(figure: Figure, triangles: NDArray[np.int32]) -> NDArray[n
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
     quaternions = np.column_stack([1 + normals[:, 2], -normals[:, 1], normals[:, 0], np.zeros(len(normals))])
     quaternions[normals[:, 2] < -0.999999] = [0.0, 1.0, 0.0, 0.0]
-    return (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).astype(np.float32)
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    return quaternions.astype(np.float32)
 
 
 def _log_scales(sites: Sites) -> NDArray[np.float32]:

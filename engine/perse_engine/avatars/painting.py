@@ -1,7 +1,7 @@
 """Layered, bounded appearance: what the styles' colours, opacities and offsets make of each Gaussian, and back.
 
-Per category, in layer order, with a_s = presence x gate:  x <- (1 - sum a_s) x + sum a_s t_s.  Since the presences of a
-category sum to at most one, every step is a convex blend: whatever the sliders say, results stay between the trained ones.
+Per category, in layer order, with a_s = presence x gate:  x <- (1 - sum a_s) x + sum a_s t_s.  Since the presences of
+a category sum to at most one, every step is a convex blend: whatever the sliders say, nothing leaves what was trained.
 """
 
 from __future__ import annotations

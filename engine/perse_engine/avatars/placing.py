@@ -66,6 +66,11 @@ def place_backward(
 
 
 @numba.njit(inline="always")
+def _stretch(squared: Any) -> Any:
+    return min(max(math.sqrt(squared), LEAST_STRETCH), MOST_STRETCH)
+
+
+@numba.njit(inline="always")
 def _rotation_at(frames: Floats, a: Any, b: Any, c: Any, u: Any, v: Any, t: Any) -> tuple[Any, ...]:
     """The normalised mean of three vertices' quaternions, signs aligned to the first."""
     one = np.float32(1.0)
@@ -112,7 +117,7 @@ def _place(
         rotations[n, 2] = rw * y - rx * z + ry * w + rz * x
         rotations[n, 3] = rw * z + rx * y - ry * x + rz * w
 
-        s0, s1, s2 = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        s0 = s1 = s2 = np.float32(0.0)
         for row in range(3):
             k = 3 + 3 * row
             f = u * frames[a, k] + v * frames[b, k] + t * frames[c, k]
@@ -124,9 +129,9 @@ def _place(
             s0 += p * p
             s1 += q * q
             s2 += r * r
-        s0 = min(max(math.sqrt(s0), LEAST_STRETCH), MOST_STRETCH) * math.exp(log_scales[i, 0])
-        s1 = min(max(math.sqrt(s1), LEAST_STRETCH), MOST_STRETCH) * math.exp(log_scales[i, 1])
-        s2 = min(max(math.sqrt(s2), LEAST_STRETCH), MOST_STRETCH) * math.exp(log_scales[i, 2])
+        s0 = _stretch(s0) * math.exp(log_scales[i, 0])
+        s1 = _stretch(s1) * math.exp(log_scales[i, 1])
+        s2 = _stretch(s2) * math.exp(log_scales[i, 2])
         floor = low_pass * low_pass
         scales[n, 0] = math.sqrt(s0 * s0 + floor)
         scales[n, 1] = math.sqrt(s1 * s1 + floor)
@@ -182,7 +187,7 @@ def _place_backward(
             q = f10 * ax + f11 * ay + f12 * az
             r = f20 * ax + f21 * ay + f22 * az
             stretch = math.sqrt(p * p + q * q + r * r)
-            clamped = min(max(stretch, LEAST_STRETCH), MOST_STRETCH)
+            clamped = _stretch(p * p + q * q + r * r)
             own = math.exp(log_scales[i, axis])
             size = own * clamped
             to_size = to_scales[n, axis] * size / math.sqrt(size * size + low_pass * low_pass)

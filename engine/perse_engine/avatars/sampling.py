@@ -30,7 +30,8 @@ def triangle_areas(figure: Figure) -> NDArray[np.float64]:
     """(F,) square metres, in the bind pose."""
     corners = figure.vertices.astype(np.float64)[figure.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return np.linalg.norm(normals, axis=1) / 2
+    areas: NDArray[np.float64] = np.linalg.norm(normals, axis=1) / 2
+    return areas
 
 
 def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, seed: int) -> Sites:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -97,6 +98,19 @@ class Range:
 def expression_range(name: str) -> Range:
     """The range of the expression `name` ("jawopen", "flame_000"): ARKit units, or FLAME's standard deviations."""
     return Range(-2.0, 2.0, -4.0, 4.0) if name.startswith("flame_") else Range(0.0, 1.0, -0.5, 1.5)
+
+
+_ARKIT_WORD = re.compile(
+    "brow|cheek|eye|jaw|mouth|nose|tongue|blink|close|dimple|down|forward|frown|funnel|inner|in|left|look|lower|open|"
+    "outer|out|press|pucker|puff|right|roll|shrug|smile|sneer|squint|stretch|upper|up|wide|.+"
+)
+
+
+def expression_label(name: str) -> str:
+    """What people read for the expression `name`: "jawopen" is "Jaw open", "flame_003" is "Expression 3"."""
+    if name.startswith("flame_"):
+        return f"Expression {name[6:].lstrip('0') or '0'}"
+    return " ".join(_ARKIT_WORD.findall(name)).replace("_", " ").capitalize()
 
 
 def style_weights(styles: Sequence[Style], sliders: Mapping[str, float]) -> NDArray[np.float32]:

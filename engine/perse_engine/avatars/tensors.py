@@ -1,0 +1,145 @@
+"""tensors.safetensors: the numbers of an avatar file, half precision where that is exact enough; their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.heads.figure import Figure
+
+Arrays = Mapping[str, NDArray[Any]]
+
+# Dimensions: V vertices, F faces, T texture coordinates, E expressions, K styles, N Gaussians, M style entries.
+SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
+    "figure.vertices": ("float32", ("V", 3)),
+    "figure.faces": ("int32", ("F", 3)),
+    "figure.uv": ("float32", ("T", 2)),
+    "figure.uv_faces": ("int32", ("F", 3)),
+    "figure.face_parts": ("uint8", ("F",)),
+    "figure.expression_directions": ("float16", ("V", 3, "E")),
+    "figure.style_directions": ("float16", ("V", 3, "K")),
+    "figure.joint_style_directions": ("float32", (5, 3, "K")),
+    "figure.weights": ("float32", ("V", 5)),
+    "figure.joints": ("float32", (5, 3)),
+    "gaussians.triangles": ("int32", ("N",)),
+    "gaussians.barycentric": ("float16", ("N", 2)),
+    "gaussians.offsets": ("float16", ("N", 3)),
+    "gaussians.log_scales": ("float16", ("N", 3)),
+    "gaussians.quaternions": ("float16", ("N", 4)),
+    "gaussians.opacity_logits": ("float16", ("N",)),
+    "gaussians.colors": ("float16", ("N", 3)),
+    "styles.starts": ("int32", ("K+1",)),
+    "styles.gaussians": ("int32", ("M",)),
+    "styles.gates": ("float16", ("M",)),
+    "styles.colors": ("float16", ("M", 3)),
+    "styles.opacity_logits": ("float16", ("M",)),
+    "styles.offsets": ("float16", ("M", 3)),
+}
+
+
+def pack(avatar: Avatar) -> dict[str, NDArray[Any]]:
+    """The arrays of `avatar` by name, as `SHAPES` says."""
+    figure, looks = avatar.figure, avatar.appearance
+    values = {
+        **{f"figure.{name}": getattr(figure, name) for name in _FIGURE},
+        **{f"gaussians.{name}": getattr(avatar, name) for name in _GAUSSIANS},
+        "gaussians.barycentric": avatar.barycentric[:, 1:],
+        **{f"styles.{name}": getattr(looks, name) for name in _STYLES},
+    }
+    return {name: np.ascontiguousarray(values[name], dtype) for name, (dtype, _) in SHAPES.items()}
+
+
+def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, count: int) -> None:
+    """Hold shapes, types, finite numbers and index ranges.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    if set(arrays) != set(SHAPES):
+        raise ValueError("it lacks tensors or has unknown ones")
+    sizes: dict[str | int, int] = {"E": expressions, "K": styles, "K+1": styles + 1, "N": count}
+    for name, (dtype, shape) in SHAPES.items():
+        array = arrays[name]
+        expected = tuple(d if isinstance(d, int) else sizes.setdefault(d, n) for d, n in zip(shape, array.shape))
+        if array.dtype != np.dtype(dtype) or array.ndim != len(shape) or array.shape != expected:
+            raise ValueError(f"the tensor {name} is {array.dtype} {array.shape}, not {dtype} {expected}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"the tensor {name} has numbers that are not finite")
+    _within(arrays, "figure.faces", sizes["V"])
+    _within(arrays, "figure.uv_faces", sizes["T"])
+    _within(arrays, "figure.face_parts", parts)
+    _within(arrays, "gaussians.triangles", sizes["F"])
+    _within(arrays, "styles.gaussians", count)
+    if np.abs(arrays["figure.vertices"]).max(initial=0) > 10:
+        raise ValueError("the figure is larger than ten metres")
+    if np.abs(arrays["figure.weights"].sum(1) - 1).max(initial=0) > 0.01:
+        raise ValueError("the skinning weights do not sum to one")
+    plane = arrays["gaussians.barycentric"].astype(np.float32)
+    if plane.min(initial=0) < 0 or plane.sum(1).max(initial=0) > 1.002:
+        raise ValueError("a Gaussian lies outside its triangle")
+    if np.abs(arrays["gaussians.log_scales"]).max(initial=0) > 30:
+        raise ValueError("a Gaussian's size is out of range")
+    if np.abs(arrays["gaussians.quaternions"]).max(1).min(initial=1) < 1e-3:
+        raise ValueError("a Gaussian's rotation is zero")
+    _check_entries(arrays)
+
+
+def unpack_figure(
+    arrays: Arrays, parts: tuple[str, ...], expression_names: tuple[str, ...], style_names: tuple[str, ...]
+) -> Figure:
+    """The figure in checked `arrays`."""
+    fields: dict[str, Any] = {name: _working(arrays[f"figure.{name}"]) for name in _FIGURE}
+    return Figure(**fields, parts=parts, expression_names=expression_names, style_names=style_names)
+
+
+def unpack_gaussians(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """The per-Gaussian fields of `Avatar` in checked `arrays`."""
+    fields = {name: _working(arrays[f"gaussians.{name}"]) for name in _GAUSSIANS}
+    plane = _working(arrays["gaussians.barycentric"])
+    fields["barycentric"] = np.column_stack([np.maximum(1 - plane.sum(1), 0), plane]).astype(np.float32)
+    return fields
+
+
+def unpack_appearance(arrays: Arrays) -> Appearance:
+    """The styles' appearance in checked `arrays`."""
+    return Appearance(**{name: _working(arrays[f"styles.{name}"]) for name in _STYLES})
+
+
+_FIGURE = tuple(name.removeprefix("figure.") for name in SHAPES if name.startswith("figure."))
+_GAUSSIANS = tuple(
+    name.removeprefix("gaussians.")
+    for name in SHAPES
+    if name.startswith("gaussians.") and name != "gaussians.barycentric"
+)
+_STYLES = tuple(name.removeprefix("styles.") for name in SHAPES if name.startswith("styles."))
+
+
+def _working(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _within(arrays: Arrays, name: str, limit: int) -> None:
+    indices = arrays[name]
+    if indices.size and (indices.min() < 0 or indices.max() >= limit):
+        raise ValueError(f"the tensor {name} points outside what it indexes")
+
+
+def _check_entries(arrays: Arrays) -> None:
+    starts, gaussians = arrays["styles.starts"].astype(np.int64), arrays["styles.gaussians"]
+    if starts[0] != 0 or starts[-1] != len(gaussians) or (np.diff(starts) < 0).any():
+        raise ValueError("the styles' entries are not in order")
+    ascending = np.diff(gaussians.astype(np.int64)) > 0
+    fresh = starts[1:-1] - 1  # the step from one style's last entry to the next style's first may go down
+    ascending[fresh[(fresh >= 0) & (fresh < len(ascending))]] = True
+    if not ascending.all():
+        raise ValueError("a style lists a Gaussian twice")
+    gates, colors = arrays["styles.gates"], arrays["styles.colors"]
+    if gates.min(initial=0) < 0 or gates.max(initial=0) > 1:
+        raise ValueError("a style's gate is not between 0 and 1")
+    for values in (colors, arrays["gaussians.colors"]):
+        if np.abs(values).max(initial=0) > 16:
+            raise ValueError("a colour is out of range")
