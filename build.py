@@ -378,7 +378,7 @@ def lock() -> None:
 def without_torch(text: str) -> str:
     """A lock without torch and the CUDA libraries that its Linux build names: see `setup_engine`."""
     entries = re.split(r"(?m)^(?=\S)", text)
-    return "".join(entry for entry in entries if not re.match(r"(torch|triton|cuda-|nvidia-)", entry))
+    return "".join(entry for entry in entries if not re.match(r"(torch==|triton==|cuda-|nvidia-)", entry))
 
 
 # --- package ----------------------------------------------------------------------------------------------------------
@@ -405,7 +405,7 @@ def package(environment: Path) -> Path:
         run("Blender's build", *check, "build", "--source-dir", stage, "--output-filepath", built)
         normalise_zip(built, ZIP)
     run("Blender's check of the zip", *check, "validate", ZIP)
-    say(f"package: {ZIP.relative_to(ROOT)}, {ZIP.stat().st_size / 1e6:.1f} MB")
+    say(f"package: {ZIP}, {ZIP.stat().st_size / 1e6:.1f} MB")
     return ZIP
 
 

@@ -27,7 +27,7 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def modules_of(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py", recurse_symlinks=False) if sys.version_info >= (3, 13) else folder.rglob("*.py"))
+    return sorted(folder.rglob("*.py"))
 
 
 def test_rooms_import_only_from_the_floors_below_them() -> None:
