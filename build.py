@@ -44,19 +44,11 @@ SUITES = ("engine", "packaging", "blender", "end_to_end")
 SUITE_LIMIT_S = 1800
 
 LIBRARIES = {
-    "libX11.so.6": "libx11-6",
-    "libXext.so.6": "libxext6",
-    "libXfixes.so.3": "libxfixes3",
-    "libXi.so.6": "libxi6",
-    "libXrender.so.1": "libxrender1",
-    "libXxf86vm.so.1": "libxxf86vm1",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libSM.so.6": "libsm6",
-    "libICE.so.6": "libice6",
-    "libGL.so.1": "libgl1",
-    "libEGL.so.1": "libegl1",
+    "libX11.so.6": "libx11-6", "libXext.so.6": "libxext6", "libXfixes.so.3": "libxfixes3", "libXi.so.6": "libxi6",
+    "libXrender.so.1": "libxrender1", "libXxf86vm.so.1": "libxxf86vm1", "libxkbcommon.so.0": "libxkbcommon0",
+    "libSM.so.6": "libsm6", "libICE.so.6": "libice6", "libGL.so.1": "libgl1", "libEGL.so.1": "libegl1",
     "libgomp.so.1": "libgomp1",
-}
+}  # fmt: skip
 """What the bpy wheels load from the system, and the Debian package that has it."""
 
 
@@ -141,38 +133,29 @@ def probe(interpreter: str | Path) -> str | None:
 
 def installed_pythons(version: str) -> Iterator[Path]:
     """Places where people keep a Python of this version: this one, PATH, pyenv, uv, the py launcher, system folders."""
-    digits = version.replace(".", "")
     yield Path(sys.executable)
-    for name in (f"python{version}", "python3", "python"):
-        if found := shutil.which(name):
-            yield Path(found)
+    yield from (Path(found) for name in (f"python{version}", "python3", "python") if (found := shutil.which(name)))
     home = Path.home()
+    data = Path(os.environ.get("APPDATA") or os.environ.get("XDG_DATA_HOME") or home / ".local/share")
     pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
-    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True)
-    yield from sorted(pyenv.glob(f"pyenv-win/versions/{version}.*/python.exe"), reverse=True)
-    for data in (
-        home / ".local/share",
-        Path(os.environ.get("XDG_DATA_HOME", home)),
-        Path(os.environ.get("APPDATA", home)),
+    for folder, pattern in (
+        (pyenv, "versions/{}.*/bin/python"),
+        (pyenv, "pyenv-win/versions/{}.*/python.exe"),
+        (data, "uv/python/cpython-{}.*/bin/python3"),
+        (data, "uv/python/cpython-{}.*/python.exe"),
     ):
-        yield from sorted(data.glob(f"uv/python/cpython-{version}.*/bin/python3"), reverse=True)
-        yield from sorted(data.glob(f"uv/python/cpython-{version}.*/python.exe"), reverse=True)
+        yield from sorted(folder.glob(pattern.format(version)), reverse=True)
     if launcher := shutil.which("py"):
-        done = subprocess.run(
-            [launcher, f"-{version}", "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
-        )
-        if done.returncode == 0:
-            yield Path(done.stdout.strip())
-    yield Path(os.environ.get("LOCALAPPDATA", home)) / f"Programs/Python/Python{digits}/python.exe"
+        command = [launcher, f"-{version}", "-c", "import sys; print(sys.executable)"]
+        yield Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
+    yield home / "AppData/Local/Programs/Python" / f"Python{version.replace('.', '')}" / "python.exe"
     yield Path(f"/Library/Frameworks/Python.framework/Versions/{version}/bin/python3")
     yield Path(f"/opt/homebrew/bin/python{version}")
-    yield Path(f"/usr/bin/python{version}")
-    yield Path(f"/usr/local/bin/python{version}")
 
 
 def find_python(version: str) -> Path | None:
     """An installed interpreter of exactly this minor version that can make virtual environments."""
-    return next((p for p in installed_pythons(version) if p.exists() and probe(p) == version), None)
+    return next((p for p in installed_pythons(version) if p.is_file() and probe(p) == version), None)
 
 
 def running_version() -> str:
@@ -184,19 +167,9 @@ def offers_cpu_torch(interpreter: Path) -> bool:
     """Whether pip, configured as it is, would give this interpreter a torch without gigabytes of CUDA libraries."""
     if platform.system() != "Linux":
         return True
-    command = [
-        interpreter,
-        "-m",
-        "pip",
-        "install",
-        "--dry-run",
-        "--no-deps",
-        "--ignore-installed",
-        "-q",
-        "--report",
-        "-",
-    ]
-    done = subprocess.run([*map(str, command), TORCH], capture_output=True, text=True, env=clean_environment())
+    options = ["--dry-run", "--no-deps", "--ignore-installed", "-q", "--report", "-"]
+    command = [str(interpreter), "-m", "pip", "install", *options, TORCH]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
     if done.returncode != 0:
         return False
     return all("+cpu" in item["metadata"]["version"] for item in json.loads(done.stdout)["install"])
@@ -237,19 +210,19 @@ def blender_environment(bpy: Bpy) -> Path:
     return first if stamped == bpy.series else first.with_name(f"blender-{bpy.series}")
 
 
+def is_loadable(library: str) -> bool:
+    """Whether the system's loader finds a shared library."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
 def missing_libraries() -> dict[str, str]:
     """The system libraries that bpy loads and this system lacks, with their Debian packages. Linux only."""
-    if platform.system() != "Linux":
-        return {}
-
-    def lacks(name: str) -> bool:
-        try:
-            ctypes.CDLL(name)
-        except OSError:
-            return True
-        return False
-
-    return {name: package for name, package in LIBRARIES.items() if lacks(name)}
+    wanted = LIBRARIES if platform.system() == "Linux" else {}
+    return {library: package for library, package in wanted.items() if not is_loadable(library)}
 
 
 # --- setup ------------------------------------------------------------------------------------------------------------
@@ -324,7 +297,10 @@ def setup_models() -> None:
         fixed = words("--only-binary=:all:", "--python-version", f"{tag[2]}.{tag[3:]}", "--platform", system)
         wheel = words("--no-deps", "--require-hashes", "-r", wanted, "-d", folder)
         pip("downloading mediapipe", ENGINE, "download", *fixed, *wheel)
-        models.extract_models(Path(folder) / models.WHEEL)
+        try:
+            models.extract_models(Path(folder) / models.WHEEL)
+        except models.InputError as error:
+            raise Problem(error.code, error.message, error.hint) from error
 
 
 def setup_blender(series: str | None) -> tuple[Bpy, Path]:
@@ -445,22 +421,23 @@ class SuiteResult:
 
 def test(series: str | None, arguments: Sequence[str]) -> None:
     """Every suite, or those that the given paths name; other arguments go to pytest. Raises `Problem` on a failure."""
-    paths = [argument for argument in arguments if (ROOT / argument.partition("::")[0]).exists()]
-    options = [argument for argument in arguments if argument not in paths]
+    paths = [argument for argument in arguments if suite_of(argument)]
+    chosen = [suite for suite in SUITES if not paths or suite in map(suite_of, paths)]
     results: list[SuiteResult] = []
     for version in BPYS if series == "all" else [series]:
         bpy, environment = setup(version)
-        places = {"PERSE_TEST_ZIP": package(environment), "PERSE_TEST_BLENDER": python_of(environment)}
-        for suite in SUITES:
-            mine = [path for path in paths if suite == suite_of(path)]
+        places: dict[str, Part] = {"PERSE_ENGINE": tool("perse"), "PERSE_TEST_BLENDER": python_of(environment)}
+        if chosen != ["engine"]:
+            places["PERSE_TEST_ZIP"] = package(environment)
+        for suite in chosen:
             # The engine knows no Blender, so one run serves every release.
-            repeated = suite == "engine" and results
-            if repeated or (paths and not mine) or not any((ROOT / "tests" / suite).rglob("test_*.py")):
+            if (suite == "engine" and results) or not any((ROOT / "tests" / suite).rglob("test_*.py")):
                 continue
             name = suite if suite == "engine" else f"{suite} ({bpy.series})"
             interpreter = python_of(environment if suite == "blender" else ENGINE)
-            command = words(interpreter, "-m", "pytest", "-q", *options, *(mine or [f"tests/{suite}"]))
-            results.append(run_suite(name, command, PERSE_ENGINE=tool("perse"), **places))
+            mine = [argument for argument in arguments if suite_of(argument) in (suite, None)]
+            whole = [] if paths else [f"tests/{suite}"]
+            results.append(run_suite(name, words(interpreter, "-m", "pytest", "-q", *mine, *whole), **places))
     say(f"\n{'suite':<20} passed  failed  skipped  seconds")
     for r in results:
         say(f"{r.name:<20} {r.passed:>6} {r.failed:>7} {r.skipped:>8} {r.seconds:>8.0f}")
@@ -470,12 +447,11 @@ def test(series: str | None, arguments: Sequence[str]) -> None:
         raise Problem("tests-failed", f"{failed} of {passed + failed} tests failed", "read the reports above")
 
 
-def suite_of(path: str) -> str:
-    """The suite that a path or a pytest node id under tests/ belongs to."""
-    parts = (ROOT / path.partition("::")[0]).resolve().relative_to(ROOT / "tests").parts
-    if not parts:
-        raise Problem("unknown-suite", f"{path} holds several suites", f"name one of {', '.join(SUITES)} below it")
-    return parts[0]
+def suite_of(argument: str) -> str | None:
+    """The suite that an argument of pytest's names a part of (tests/engine/heads, a node id), or None."""
+    path = (ROOT / argument.partition("::")[0]).resolve()
+    inside = path.exists() and path.is_relative_to(ROOT / "tests") and path != ROOT / "tests"
+    return path.relative_to(ROOT / "tests").parts[0] if inside else None
 
 
 def run_suite(name: str, command: Sequence[Part], **extra: Part) -> SuiteResult:
@@ -534,9 +510,7 @@ def demo(out: Path, *, render_only: bool) -> None:
     """The whole way: a photograph, its avatar, Blender with keyframes, an animation through our render engine."""
     avatar, blend, frames, photo = out / "avatar.perse", out / "demo.blend", out / "frames", out / "astronaut.png"
     if render_only and not (avatar.exists() and blend.exists()):
-        raise Problem(
-            "no-demo", f"{out} holds no avatar.perse and demo.blend", "run the demo without --render-only first"
-        )
+        raise Problem("no-demo", f"{out} holds no avatar and demo.blend", "run the demo without --render-only first")
     _, environment = setup(None)
     out.mkdir(parents=True, exist_ok=True)
     archive = package(environment)
@@ -572,19 +546,14 @@ def bench() -> None:
         reports = [Path(folder) / "engine.json", Path(folder) / "blender.json"]
         say("== engine")
         with reports[0].open("w") as stream:
-            command = [str(tool("perse")), "bench", "--json"]
-            status = subprocess.run(command, cwd=ROOT, env=clean_environment(), stdout=stream).returncode
+            measure = [str(tool("perse")), "bench", "--json"]
+            status = subprocess.run(measure, cwd=ROOT, env=clean_environment(), stdout=stream).returncode
         if status != 0:
             raise Problem("failed", f"perse bench ended with exit status {status}", "read what it printed above")
         say("== Blender")
         program = words(ROOT / "tests" / "benchmarks" / "blender_frame.py", "--zip", archive, "--out", reports[1])
-        run(
-            "Blender's benchmark",
-            python_of(environment),
-            *program,
-            BLENDER_USER_RESOURCES=folder,
-            PERSE_ENGINE=tool("perse"),
-        )
+        command = [python_of(environment), *program]
+        run("Blender's benchmark", *command, BLENDER_USER_RESOURCES=folder, PERSE_ENGINE=tool("perse"))
         report, rows = (json.loads(path.read_text()) for path in reports)
     report["rows"] += rows
     (ROOT / "bench.json").write_text(json.dumps(report, indent=1))
@@ -600,21 +569,16 @@ def bench() -> None:
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """The chore and its options, and what is left for pytest."""
-    parser = argparse.ArgumentParser(
-        prog="build.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="build.py", description=__doc__)
     chores = parser.add_subparsers(dest="chore", required=True, metavar="CHORE")
-    for name, text in {
-        "setup": "make both environments",
-        "test": "run every test; paths and other arguments go to pytest",
-        "package": "build the extension's zip",
-    }.items():
-        chore = chores.add_parser(name, help=text)
-        releases = list(BPYS) if name == "package" else [*BPYS, "all"]
+    made = chores.add_parser("setup", help="make both environments")
+    tested = chores.add_parser("test", help="run every test; paths and other arguments go to pytest")
+    packed = chores.add_parser("package", help="build the extension's zip")
+    for chore, releases in ((made, [*BPYS, "all"]), (tested, [*BPYS, "all"]), (packed, [*BPYS])):
         chore.add_argument("--blender", choices=releases, help="which Blender (default: what fits this Python)")
-    chore = chores.add_parser("demo", help="photo to animation, the whole way")
-    chore.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for everything (default: demo)")
-    chore.add_argument("--render-only", action="store_true", help="render the existing demo.blend again")
+    shown = chores.add_parser("demo", help="photo to animation, the whole way")
+    shown.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for everything (default: demo)")
+    shown.add_argument("--render-only", action="store_true", help="render the existing demo.blend again")
     chores.add_parser("lint", help="check style, format, types and floors")
     chores.add_parser("bench", help="measure, as a table and bench.json")
     chores.add_parser("lock", help="resolve the dependencies anew (maintainers)")
@@ -627,23 +591,17 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Run one chore. Returns the exit status."""
     options, rest = parse(arguments)
+    chores = {
+        "setup": lambda: [setup(series) for series in (BPYS if options.blender == "all" else [options.blender])],
+        "demo": lambda: demo(options.out.resolve(), render_only=options.render_only),
+        "test": lambda: test(options.blender, rest),
+        "lint": lint,
+        "bench": bench,
+        "package": lambda: package(setup(options.blender)[1]),
+        "lock": lock,
+    }
     try:
-        match options.chore:
-            case "setup":
-                for series in BPYS if options.blender == "all" else [options.blender]:
-                    setup(series)
-            case "demo":
-                demo(options.out.resolve(), render_only=options.render_only)
-            case "test":
-                test(options.blender, rest)
-            case "lint":
-                lint()
-            case "bench":
-                bench()
-            case "package":
-                package(setup(options.blender)[1])
-            case "lock":
-                lock()
+        chores[options.chore]()
     except Problem as problem:
         print(f"build.py: {problem}", file=sys.stderr, flush=True)
         return 1

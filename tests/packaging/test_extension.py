@@ -56,7 +56,7 @@ def test_the_one_wheel_is_pure_and_whole(archive: zipfile.ZipFile) -> None:
         names = set(wheel.namelist())
     assert not [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".dll"))]
     needed = {
-        "perse_engine/cli.py",
+        "perse_engine/cli/__init__.py",
         "perse_engine/heads/data/open_head.npz",
         "perse_engine/clips/catalogue.toml",
         "perse_engine/portraits/models_data/face_landmark.tflite",
