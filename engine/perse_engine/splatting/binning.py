@@ -1,0 +1,199 @@
+"""Which splats touch which tile, nearest first.
+
+One radix sort by depth, then a counted scatter in that order: each tile's list comes out sorted. Work is cut into runs
+of splats, one a worker, whose counts are summed first, so that the lists do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from perse_engine.splatting.jit import KERNEL
+from perse_engine.splatting.projection import BEND, CORNER, REACH_X, REACH_Y, SLOPE, SPAN, X, Y
+
+f32 = np.float32
+
+TILE_WIDTH = 32
+TILE_HEIGHT = 16
+
+_DIGIT = 11
+_BUCKETS = 1 << _DIGIT
+
+
+@njit(**KERNEL)
+def depth_order(depths):  # type: ignore[no-untyped-def]
+    """Indices (M,) int32 of the depths >= 0, nearest first; equal depths keep their order.
+
+    The bits of positive floats sort like integers.
+    """
+    bits = depths.view(np.uint32)
+    keys = np.empty((2, depths.shape[0]), np.uint32)
+    ids = np.empty((2, depths.shape[0]), np.int32)
+    count = 0
+    low, high = np.uint32(0xFFFFFFFF), np.uint32(0)
+    for i in range(depths.shape[0]):
+        if depths[i] >= f32(0):
+            keys[0, count] = bits[i]
+            ids[0, count] = i
+            low = min(low, bits[i])
+            high = max(high, bits[i])
+            count += 1
+    if count == 0:
+        return ids[0, :0]
+    starts = np.empty(_BUCKETS, np.int32)
+    source = 0
+    shift = np.uint32(0)
+    while shift < 32 and ((high - low) >> shift) > 0:
+        starts[:] = 0
+        for k in range(count):
+            starts[((keys[source, k] - low) >> shift) & np.uint32(_BUCKETS - 1)] += 1
+        total = np.int32(0)
+        for bucket in range(_BUCKETS):
+            size = starts[bucket]
+            starts[bucket] = total
+            total += size
+        for k in range(count):
+            bucket = ((keys[source, k] - low) >> shift) & np.uint32(_BUCKETS - 1)
+            place = starts[bucket]
+            starts[bucket] = place + 1
+            keys[1 - source, place] = keys[source, k]
+            ids[1 - source, place] = ids[source, k]
+        source = 1 - source
+        shift += np.uint32(_DIGIT)
+    return ids[source, :count]
+
+
+@njit(inline="always", **KERNEL)
+def half_width(splat, dy):  # type: ignore[no-untyped-def]
+    """Half the length of the outline's row at `dy` pixels below the centre."""
+    return math.sqrt(max(splat[SPAN] - splat[BEND] * dy * dy, f32(0)))
+
+
+@njit(inline="always", **KERNEL)
+def rows_of(splat, height):  # type: ignore[no-untyped-def]
+    """First and last pixel row whose centres the outline reaches; the last is before the first where there is none."""
+    first = int(math.ceil(min(max(splat[Y] - splat[REACH_Y], f32(0)), f32(height))))
+    last = int(math.floor(min(max(splat[Y] + splat[REACH_Y], f32(-1)), f32(height - 1))))
+    return first, last
+
+
+@njit(inline="always", **KERNEL)
+def columns_of(splat, first_row, last_row, width):  # type: ignore[no-untyped-def]
+    """First and last pixel column that the outline reaches between two rows."""
+    up = max(f32(first_row) - splat[Y], -splat[REACH_Y])
+    down = min(f32(last_row) - splat[Y], splat[REACH_Y])
+    up_half, down_half = half_width(splat, up), half_width(splat, down)
+    up_middle, down_middle = splat[SLOPE] * up, splat[SLOPE] * down
+    corner = splat[CORNER]
+    left = -splat[REACH_X] if up <= -corner <= down else min(up_middle - up_half, down_middle - down_half)
+    right = splat[REACH_X] if up <= corner <= down else max(up_middle + up_half, down_middle + down_half)
+    first = int(math.ceil(min(max(splat[X] + left, f32(0)), f32(width))))
+    last = int(math.floor(min(max(splat[X] + right, f32(-1)), f32(width - 1))))
+    return first, last
+
+
+@njit(**KERNEL)
+def _count_run(splats, order, start, stop, width, height, across, sorted_splats, counts, pairs_of):  # type: ignore[no-untyped-def]
+    for k in range(start, stop):
+        splat = sorted_splats[k]
+        source = splats[order[k]]
+        for c in range(splat.shape[0]):
+            splat[c] = source[c]
+        total = pairs_of[k] = 0
+        first_row, last_row = rows_of(splat, height)
+        if first_row > last_row:
+            continue
+        for tile_y in range(first_row // TILE_HEIGHT, last_row // TILE_HEIGHT + 1):
+            top = tile_y * TILE_HEIGHT
+            first, last = columns_of(splat, max(first_row, top), min(last_row, top + TILE_HEIGHT - 1), width)
+            if first > last:
+                continue
+            for tile in range(tile_y * across + first // TILE_WIDTH, tile_y * across + last // TILE_WIDTH + 1):
+                counts[tile] += 1
+                total += 1
+        pairs_of[k] = total
+
+
+@njit(**KERNEL)
+def _fill_run(splats, start, stop, width, height, across, places, pair, pair_splats, slots):  # type: ignore[no-untyped-def]
+    for k in range(start, stop):
+        splat = splats[k]
+        first_row, last_row = rows_of(splat, height)
+        if first_row > last_row:
+            continue
+        for tile_y in range(first_row // TILE_HEIGHT, last_row // TILE_HEIGHT + 1):
+            top = tile_y * TILE_HEIGHT
+            first, last = columns_of(splat, max(first_row, top), min(last_row, top + TILE_HEIGHT - 1), width)
+            if first > last:
+                continue
+            for tile in range(tile_y * across + first // TILE_WIDTH, tile_y * across + last // TILE_WIDTH + 1):
+                place = places[tile]
+                places[tile] = place + 1
+                pair_splats[place] = k
+                slots[pair] = place
+                pair += 1
+
+
+@njit(parallel=True, **KERNEL)
+def bin_splats(splats, order, width, height, workers):  # type: ignore[no-untyped-def]
+    """Cut the picture into tiles and list each tile's splats.
+
+    Args:
+        splats: (N, 16) in the Gaussians' order.
+        order: (M,) the visible ones, nearest first.
+
+    Returns:
+        sorted_splats (M, 16); tile_starts (tiles + 1,): tile t owns pairs tile_starts[t] to tile_starts[t + 1];
+        pair_splats (P,): index into sorted_splats, ascending within a tile; splat_starts (M + 1,) and slots (P,): splat k
+        owns pairs slots[splat_starts[k]] to slots[splat_starts[k + 1]].
+    """
+    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
+    tiles = across * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
+    visible = order.shape[0]
+    sorted_splats = np.empty((visible, splats.shape[1]), np.float32)
+    counts = np.zeros((workers, tiles), np.int64)
+    splat_starts = np.zeros(visible + 1, np.int64)
+    for worker in prange(workers):
+        _count_run(
+            splats,
+            order,
+            visible * worker // workers,
+            visible * (worker + 1) // workers,
+            width,
+            height,
+            across,
+            sorted_splats,
+            counts[worker],
+            splat_starts[1:],
+        )
+    for k in range(visible):
+        splat_starts[k + 1] += splat_starts[k]
+    tile_starts = np.empty(tiles + 1, np.int64)
+    total = 0
+    for tile in range(tiles):
+        tile_starts[tile] = total
+        for worker in range(workers):
+            size = counts[worker, tile]
+            counts[worker, tile] = total
+            total += size
+    tile_starts[tiles] = total
+    pair_splats = np.empty(total, np.int32)
+    slots = np.empty(total, np.int64)
+    for worker in prange(workers):
+        start = visible * worker // workers
+        _fill_run(
+            sorted_splats,
+            start,
+            visible * (worker + 1) // workers,
+            width,
+            height,
+            across,
+            counts[worker],
+            splat_starts[start],
+            pair_splats,
+            slots,
+        )
+    return sorted_splats, tile_starts, pair_splats, splat_starts, slots

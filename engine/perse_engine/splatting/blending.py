@@ -1,0 +1,270 @@
+"""Splats over one another, nearest first, tile by tile; and the gradients of that.
+
+A tile's state is a few small planes that stay in the first-level cache. Each splat walks over its own rows, and over
+eight pixels at a time within its outline, so that little work is spent outside it.
+
+Alpha is exp(-energy) = P(energy)^8 with a polynomial P: it needs no library call, so it stays vector code everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, half_width, rows_of
+from perse_engine.splatting.jit import KERNEL
+from perse_engine.splatting.projection import (
+    BLUE,
+    DEPTH,
+    ENERGY_MAX,
+    GREEN,
+    RED,
+    REST,
+    SLOPE,
+    XX,
+    XY,
+    YY,
+    X,
+    Y,
+)
+from perse_engine.splatting.simd import LANES, fetch_add, iota, lane_max, lane_sum, lanes, load, store, where
+
+f32 = np.float32
+
+# What is farther than any depth, as Blender's renderers say it.
+FAR = 1e10
+# A tile is finished when less light than this passes through each of its pixels.
+TRANSMITTANCE_MIN = 1e-4
+
+# The rightmost group of eight may begin in the last column.
+_STRIDE = TILE_WIDTH + LANES
+_PLANE = TILE_HEIGHT * _STRIDE
+_SPLATS_BETWEEN_CHECKS = 16
+
+
+def _exponential_coefficients() -> tuple[np.float32, ...]:
+    """P of degree 5 with P(e)^8 = exp(-e) to 6e-7 on 0 <= e <= ENERGY_MAX, interpolated at Chebyshev's nodes."""
+    nodes = ENERGY_MAX / 2 * (1 - np.cos((2 * np.arange(6) + 1) * np.pi / 12))
+    return tuple(np.float32(c) for c in np.polynomial.polynomial.polyfit(nodes, np.exp(-nodes / 8), 5))
+
+
+_P0, _P1, _P2, _P3, _P4, _P5 = _exponential_coefficients()
+
+
+@njit(inline="always", **KERNEL)
+def _alpha(energy):  # type: ignore[no-untyped-def]
+    """exp(-energy) in eight lanes, 0 outside the outline."""
+    p = ((((energy * _P5 + _P4) * energy + _P3) * energy + _P2) * energy + _P1) * energy + _P0
+    p = p * p
+    p = p * p
+    return where(energy <= f32(ENERGY_MAX), p * p, f32(0))
+
+
+@njit(inline="always", **KERNEL)
+def _columns(splat, middle, dy):  # type: ignore[no-untyped-def]
+    """First and last column of the tile that the outline covers in the row at `dy`."""
+    half = half_width(splat, dy)
+    middle += splat[SLOPE] * dy
+    return int(max(middle - half, f32(0)) + f32(0.99)), int(min(middle + half, f32(TILE_WIDTH - 1)) + f32(1)) - 1
+
+
+@njit(**KERNEL)
+def _blend_tile(splats, pairs, start, stop, left, top, height, through, red, green, blue, depth):  # type: ignore[no-untyped-def]
+    """Blend the listed splats into the planes. Returns how many pairs were used before the tile was full."""
+    for index in range(start, stop):
+        splat = splats[pairs[index]]
+        x_middle = splat[X] - f32(left)
+        xx, xy, yy, rest = splat[XX], splat[XY], splat[YY], splat[REST]
+        r, g, b, z = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE]), lanes(splat[DEPTH])
+        first_row, last_row = rows_of(splat, height)
+        for row in range(max(first_row, top), min(last_row, top + TILE_HEIGHT - 1) + 1):
+            dy = f32(row) - splat[Y]
+            linear, base = xy * dy, yy * dy * dy + rest
+            column, last = _columns(splat, x_middle, dy)
+            offset = (row - top) * _STRIDE
+            while column <= last:
+                place = offset + column
+                dx = iota() + (f32(column) - x_middle)
+                alpha = _alpha((dx * xx + linear) * dx + base)
+                t = load(through, place)
+                weight = alpha * t
+                store(depth, place, where(t > f32(0.5), z, load(depth, place)))
+                store(through, place, t - weight)
+                store(red, place, load(red, place) + weight * r)
+                store(green, place, load(green, place) + weight * g)
+                store(blue, place, load(blue, place) + weight * b)
+                column += LANES
+        if (index - start) % _SPLATS_BETWEEN_CHECKS == _SPLATS_BETWEEN_CHECKS - 1 and _is_full(through):
+            return index + 1 - start
+    return stop - start
+
+
+@njit(**KERNEL)
+def _is_full(through):  # type: ignore[no-untyped-def]
+    most = load(through, 0)
+    for place in range(LANES, _PLANE, LANES):
+        t = load(through, place)
+        most = where(t > most, t, most)
+    return lane_max(most) < f32(TRANSMITTANCE_MIN)
+
+
+@njit(parallel=True, **KERNEL)
+def blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers):  # type: ignore[no-untyped-def]
+    """Draw the binned splats.
+
+    Args:
+        color: (H, W, 3) out, premultiplied on black.
+        alpha: (H, W) out.
+        depth: (H, W) out: depth of the splat that takes accumulated opacity past one half, else `FAR`.
+        used: (tiles,) int64 out, how many of each tile's pairs were drawn before it was full.
+    """
+    height, width = alpha.shape
+    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
+    tiles = used.shape[0]
+    counter = np.zeros(1, np.int64)
+    for _ in prange(workers):
+        planes = np.empty((5, _PLANE), np.float32)
+        through, red, green, blue, near = planes[0], planes[1], planes[2], planes[3], planes[4]
+        tile = fetch_add(counter)
+        while tile < tiles:
+            left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
+            right, bottom = min(left + TILE_WIDTH, width), min(top + TILE_HEIGHT, height)
+            start, stop = tile_starts[tile], tile_starts[tile + 1]
+            used[tile] = 0
+            if start == stop:
+                for y in range(top, bottom):
+                    for x in range(left, right):
+                        color[y, x, 0] = color[y, x, 1] = color[y, x, 2] = alpha[y, x] = f32(0)
+                        depth[y, x] = f32(FAR)
+            else:
+                planes[:] = f32(0)
+                _open_tile(through, right - left, bottom - top)
+                used[tile] = _blend_tile(
+                    splats, pair_splats, start, stop, left, top, height, through, red, green, blue, near
+                )
+                for y in range(top, bottom):
+                    offset = (y - top) * _STRIDE - left
+                    for x in range(left, right):
+                        place = np.uint64(offset + x)
+                        color[y, x, 0] = red[place]
+                        color[y, x, 1] = green[place]
+                        color[y, x, 2] = blue[place]
+                        t = through[place]
+                        alpha[y, x] = f32(1) - t
+                        depth[y, x] = near[place] if t <= f32(0.5) else f32(FAR)
+            tile = fetch_add(counter)
+
+
+@njit(**KERNEL)
+def _open_tile(through, columns, rows):  # type: ignore[no-untyped-def]
+    """Let light through inside the picture only, so that what lies outside neither draws nor keeps a tile open."""
+    for y in range(rows):
+        for x in range(columns):
+            through[y * _STRIDE + x] = f32(1)
+
+
+@njit(**KERNEL)
+def _blend_tile_backward(  # type: ignore[no-untyped-def]
+    splats, pairs, start, stop, left, top, height, through, behind, to_red, to_green, to_blue, gradients
+):
+    """Walk front to back once more. `behind` holds gradient times colour of all that is still to come.
+
+    With alpha_i in front of what is behind, d(color)/d(alpha_i) = T_i color_i - behind_i / (1 - alpha_i), so neither
+    the order need be turned around nor the transmittance divided out.
+    """
+    zero = lanes(f32(0))
+    for index in range(start, stop):
+        splat = splats[pairs[index]]
+        x_middle = splat[X] - f32(left)
+        xx, xy, yy, rest = splat[XX], splat[XY], splat[YY], splat[REST]
+        r, g, b = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE])
+        first_row, last_row = rows_of(splat, height)
+        moment, moment_x, moment_y = zero, zero, zero
+        moment_xx, moment_xy, moment_yy = zero, zero, zero
+        sum_red, sum_green, sum_blue = zero, zero, zero
+        for row in range(max(first_row, top), min(last_row, top + TILE_HEIGHT - 1) + 1):
+            dy = f32(row) - splat[Y]
+            linear, base = xy * dy, yy * dy * dy + rest
+            column, last = _columns(splat, x_middle, dy)
+            offset = (row - top) * _STRIDE
+            while column <= last:
+                place = offset + column
+                dx = iota() + (f32(column) - x_middle)
+                alpha = _alpha((dx * xx + linear) * dx + base)
+                t, rest_behind = load(through, place), load(behind, place)
+                gr, gg, gb = load(to_red, place), load(to_green, place), load(to_blue, place)
+                weight = alpha * t
+                along = gr * r + gg * g + gb * b
+                rest_behind = rest_behind - weight * along
+                store(behind, place, rest_behind)
+                store(through, place, t - weight)
+                to_energy = alpha * rest_behind / (f32(1) - alpha) - weight * along
+                to_x, to_y = to_energy * dx, to_energy * dy
+                moment = moment + to_energy
+                moment_x = moment_x + to_x
+                moment_y = moment_y + to_y
+                moment_xx = moment_xx + to_x * dx
+                moment_xy = moment_xy + to_x * dy
+                moment_yy = moment_yy + to_y * dy
+                sum_red = sum_red + weight * gr
+                sum_green = sum_green + weight * gg
+                sum_blue = sum_blue + weight * gb
+                column += LANES
+        gradient = gradients[index]
+        gradient[0], gradient[1], gradient[2] = lane_sum(moment), lane_sum(moment_x), lane_sum(moment_y)
+        gradient[3], gradient[4], gradient[5] = lane_sum(moment_xx), lane_sum(moment_xy), lane_sum(moment_yy)
+        gradient[6], gradient[7], gradient[8] = lane_sum(sum_red), lane_sum(sum_green), lane_sum(sum_blue)
+
+
+@njit(parallel=True, **KERNEL)
+def blend_backward(  # type: ignore[no-untyped-def]
+    splats, tile_starts, pair_splats, used, color, alpha, to_color, to_alpha, gradients, workers
+):
+    """Gradients of each pair, (P, 9), from those of the picture: `to_color` (H, W, 3) and `to_alpha` (H, W)."""
+    height, width = alpha.shape
+    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
+    tiles = used.shape[0]
+    counter = np.zeros(1, np.int64)
+    for _ in prange(workers):
+        planes = np.empty((5, _PLANE), np.float32)
+        through, behind, red, green, blue = planes[0], planes[1], planes[2], planes[3], planes[4]
+        tile = fetch_add(counter)
+        while tile < tiles:
+            left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
+            right, bottom = min(left + TILE_WIDTH, width), min(top + TILE_HEIGHT, height)
+            start = tile_starts[tile]
+            stop = start + used[tile]
+            for index in range(stop, tile_starts[tile + 1]):
+                gradients[index, :] = f32(0)
+            if start < stop:
+                planes[:] = f32(0)
+                _open_tile(through, right - left, bottom - top)
+                for y in range(top, bottom):
+                    offset = (y - top) * _STRIDE - left
+                    for x in range(left, right):
+                        place = np.uint64(offset + x)
+                        red[place], green[place], blue[place] = to_color[y, x, 0], to_color[y, x, 1], to_color[y, x, 2]
+                        behind[place] = (
+                            red[place] * color[y, x, 0]
+                            + green[place] * color[y, x, 1]
+                            + blue[place] * color[y, x, 2]
+                            - to_alpha[y, x] * (f32(1) - alpha[y, x])
+                        )
+                _blend_tile_backward(
+                    splats, pair_splats, start, stop, left, top, height, through, behind, red, green, blue, gradients
+                )
+            tile = fetch_add(counter)
+
+
+@njit(parallel=True, **KERNEL)
+def gather(gradients, splat_starts, slots, sums):  # type: ignore[no-untyped-def]
+    """Add up each splat's pairs, in a fixed order: (P, 9) to (M, 9)."""
+    for k in prange(sums.shape[0]):
+        total = sums[k]
+        total[:] = f32(0)
+        for pair in range(splat_starts[k], splat_starts[k + 1]):
+            gradient = gradients[slots[pair]]
+            for c in range(total.shape[0]):
+                total[c] += gradient[c]

@@ -1,0 +1,137 @@
+"""The CPU backend: projection, binning and blending in one call, and their gradients in another."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, bin_splats, depth_order
+from perse_engine.splatting.blending import blend, blend_backward, gather
+from perse_engine.splatting.gaussians import Gaussians
+from perse_engine.splatting.projection import (
+    GRADIENT_COLUMNS,
+    SPLAT_COLUMNS,
+    lens_of,
+    project,
+    project_backward,
+    view_of,
+)
+
+# Not every threading layer of numba may be entered by two threads at once.
+_kernels = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Drawing:
+    """A picture and what its gradients need.
+
+    Attributes:
+        color: (H, W, 3) float32, premultiplied on black.
+        alpha: (H, W) float32.
+        depth: (H, W) float32, planar camera z where accumulated opacity passes one half, else 1e10.
+        order: (M,) int32, the visible Gaussians, nearest first.
+        splats: (M, 16) float32, their ellipses in the picture.
+        tile_starts, pair_splats, used, splat_starts, slots: the tiles' lists, see `binning.bin_splats`.
+    """
+
+    color: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    order: NDArray[np.int32]
+    splats: NDArray[np.float32]
+    tile_starts: NDArray[np.int64]
+    pair_splats: NDArray[np.int32]
+    used: NDArray[np.int64]
+    splat_starts: NDArray[np.int64]
+    slots: NDArray[np.int64]
+
+
+def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
+    """Draw with all threads of the calling thread's numba setting. Arrays must be contiguous float32."""
+    count, height, width = len(gaussians.means), camera.height, camera.width
+    splats = np.empty((count, SPLAT_COLUMNS), np.float32)
+    depths = np.empty(count, np.float32)
+    tiles = -(-width // TILE_WIDTH) * -(-height // TILE_HEIGHT)
+    color = np.empty((height, width, 3), np.float32)
+    alpha = np.empty((height, width), np.float32)
+    depth = np.empty((height, width), np.float32)
+    used = np.empty(tiles, np.int64)
+    workers = numba.get_num_threads()
+    with _kernels:
+        project(
+            gaussians.means,
+            gaussians.quaternions,
+            gaussians.scales,
+            gaussians.opacities,
+            gaussians.colors,
+            view_of(camera),
+            lens_of(camera),
+            splats,
+            depths,
+        )
+        order = depth_order(depths)
+        sorted_splats, tile_starts, pair_splats, splat_starts, slots = bin_splats(splats, order, width, height, workers)
+        blend(sorted_splats, tile_starts, pair_splats, color, alpha, depth, used, workers)
+    return Drawing(color, alpha, depth, order, sorted_splats, tile_starts, pair_splats, used, splat_starts, slots)
+
+
+def gradients_of(
+    drawing: Drawing,
+    gaussians: Gaussians,
+    camera: Camera,
+    to_color: NDArray[np.float32],
+    to_alpha: NDArray[np.float32],
+) -> Gaussians:
+    """Gradients to every attribute of the Gaussians that `draw` drew.
+
+    Depth is a choice among splats, not a function of them: it has no gradient.
+
+    Args:
+        to_color: (H, W, 3) float32, gradient to `drawing.color`.
+        to_alpha: (H, W) float32, gradient to `drawing.alpha`.
+    """
+    pair_gradients = np.empty((len(drawing.pair_splats), GRADIENT_COLUMNS), np.float32)
+    sums = np.empty((len(drawing.order), GRADIENT_COLUMNS), np.float32)
+    result = Gaussians(
+        np.zeros_like(gaussians.means),
+        np.zeros_like(gaussians.quaternions),
+        np.zeros_like(gaussians.scales),
+        np.zeros_like(gaussians.opacities),
+        np.zeros_like(gaussians.colors),
+    )
+    with _kernels:
+        blend_backward(
+            drawing.splats,
+            drawing.tile_starts,
+            drawing.pair_splats,
+            drawing.used,
+            drawing.color,
+            drawing.alpha,
+            to_color,
+            to_alpha,
+            pair_gradients,
+            numba.get_num_threads(),
+        )
+        gather(pair_gradients, drawing.splat_starts, drawing.slots, sums)
+        project_backward(
+            gaussians.means,
+            gaussians.quaternions,
+            gaussians.scales,
+            gaussians.opacities,
+            view_of(camera),
+            lens_of(camera),
+            drawing.splats,
+            drawing.order,
+            sums,
+            result.means,
+            result.quaternions,
+            result.scales,
+            result.opacities,
+            result.colors,
+        )
+    return result

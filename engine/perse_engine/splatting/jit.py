@@ -1,0 +1,13 @@
+"""How the kernels of this folder are compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Everything of fastmath that keeps NaN and infinity meaningful: bad numbers must be seen to be refused.
+KERNEL: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz", "arcp"},
+}

@@ -1,0 +1,59 @@
+"""Gaussians + camera -> picture: one function, several backends."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.errors import InputError
+from perse_engine.splatting.cpu import draw
+from perse_engine.splatting.gaussians import Gaussians
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Image:
+    """A picture of Gaussians.
+
+    Attributes:
+        color: (H, W, 3) float32, premultiplied on black.
+        alpha: (H, W) float32 in [0, 1].
+        depth: (H, W) float32, planar camera z in world units where accumulated opacity passes one half, else 1e10.
+    """
+
+    color: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+    depth: NDArray[np.float32]
+
+
+def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") -> Image:
+    """Draw Gaussians.
+
+    Args:
+        gaussians: what to draw. One with a number that is not finite is not drawn.
+        camera: where from.
+        backend: a name from `available_backends`, or "auto" for the fastest that works here.
+
+    Raises:
+        InputError: "no-backend", the backend is unknown or does not work on this machine.
+    """
+    backends = available_backends()
+    if backend != "auto" and backends.get(backend) != "ok":
+        reason = backends.get(backend, f"there are {', '.join(backends)}")
+        raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used here: {reason}", "choose another one")
+    contiguous = Gaussians(
+        np.ascontiguousarray(gaussians.means, np.float32),
+        np.ascontiguousarray(gaussians.quaternions, np.float32),
+        np.ascontiguousarray(gaussians.scales, np.float32),
+        np.ascontiguousarray(gaussians.opacities, np.float32),
+        np.ascontiguousarray(gaussians.colors, np.float32),
+    )
+    drawing = draw(contiguous, camera)
+    return Image(drawing.color, drawing.alpha, drawing.depth)
+
+
+def available_backends() -> dict[str, str]:
+    """Every backend's name with "ok", or why it cannot be used here."""
+    return {"numba": "ok"}

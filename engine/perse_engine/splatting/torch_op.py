@@ -1,0 +1,58 @@
+"""The rasteriser as a differentiable torch operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perse_engine.cameras import Camera
+from perse_engine.splatting.cpu import draw, gradients_of
+from perse_engine.splatting.gaussians import Gaussians
+
+
+def rasterize_torch(
+    means: Tensor, quaternions: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, camera: Camera
+) -> tuple[Tensor, Tensor]:
+    """Draw Gaussians with gradients to all five of their attributes.
+
+    Args:
+        means: (N, 3) world units. quaternions: (N, 4) w x y z, any non-zero length.
+        scales: (N, 3) standard deviations, world units, > 0. opacities: (N,) in [0, 1]. colors: (N, 3).
+        camera: where from; not differentiated.
+
+    Returns:
+        color (H, W, 3) premultiplied on black and alpha (H, W), float32.
+    """
+    return _Rasterize.apply(means, quaternions, scales, opacities, colors, camera)  # type: ignore[no-any-return]
+
+
+class _Rasterize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
+        *attributes, camera = inputs
+        gaussians = Gaussians(*(_array(attribute) for attribute in attributes))
+        drawing = draw(gaussians, camera)
+        ctx.drawn = gaussians, camera, drawing
+        return torch.from_numpy(drawing.color), torch.from_numpy(drawing.alpha)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, to_color: Tensor, to_alpha: Tensor) -> tuple[Tensor | None, ...]:
+        gaussians, camera, drawing = ctx.drawn
+        gradients = gradients_of(drawing, gaussians, camera, _array(to_color), _array(to_alpha))
+        return (
+            torch.from_numpy(gradients.means),
+            torch.from_numpy(gradients.quaternions),
+            torch.from_numpy(gradients.scales),
+            torch.from_numpy(gradients.opacities),
+            torch.from_numpy(gradients.colors),
+            None,
+        )
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.detach().to(torch.float32).contiguous().numpy()
