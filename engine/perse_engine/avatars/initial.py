@@ -129,9 +129,13 @@ def bare_figure(head: Head) -> Figure:
 
 def neutral_camera(figure: Figure, size: int = 512) -> Camera:
     """A square picture of the whole head from straight ahead, as a portrait lens sees it."""
-    center = (figure.joints[LEFT_EYE] + figure.joints[RIGHT_EYE]).astype(np.float64) / 2
-    center += [0.0, -0.02, -0.06]
-    return front_camera(center, 1.2, 1.2 * size / 0.36, size, size)
+    return front_camera(head_center(figure), 1.2, 1.2 * size / 0.36, size, size)
+
+
+def head_center(figure: Figure) -> NDArray[np.float64]:
+    """The middle of the head, about which cameras orbit, (3,) head space."""
+    eyes = (figure.joints[LEFT_EYE] + figure.joints[RIGHT_EYE]).astype(np.float64) / 2
+    return eyes + [0.0, -0.02, -0.06]
 
 
 def surface_rotations(figure: Figure, triangles: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -1,0 +1,168 @@
+"""The decoder of playback, differentiable: the same kernels, with their gradients, as one torch operation."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.decoding import INVISIBLE, Stance
+from perse_engine.avatars.painting import paint, paint_backward
+from perse_engine.avatars.placing import place, place_backward
+
+Decoded = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parameters:
+    """What training changes, as in `Avatar` and `Appearance`: float32 tensors on the CPU. N Gaussians, M style entries.
+
+    Attributes:
+        offsets: (N, 3).
+        log_scales: (N, 3).
+        quaternions: (N, 4).
+        opacity_logits: (N,).
+        colors: (N, 3).
+        style_colors: (M, 3).
+        style_opacity_logits: (M,).
+        style_offsets: (M, 3).
+    """
+
+    offsets: Tensor
+    log_scales: Tensor
+    quaternions: Tensor
+    opacity_logits: Tensor
+    colors: Tensor
+    style_colors: Tensor
+    style_opacity_logits: Tensor
+    style_offsets: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, in order of declaration."""
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+
+def parameters_of(avatar: Avatar) -> Parameters:
+    """Copies of what training changes in `avatar`, ready for gradients."""
+    looks = avatar.appearance
+    arrays = [
+        avatar.offsets,
+        avatar.log_scales,
+        avatar.quaternions,
+        avatar.opacity_logits,
+        avatar.colors,
+        looks.colors,
+        looks.opacity_logits,
+        looks.offsets,
+    ]
+    return Parameters(*(torch.tensor(array, dtype=torch.float32, requires_grad=True) for array in arrays))
+
+
+def with_parameters(avatar: Avatar, parameters: Parameters) -> Avatar:
+    """`avatar` with the arrays of `parameters`, sharing their memory."""
+    offsets, log_scales, quaternions, opacity_logits, colors, style_colors, style_logits, style_offsets = (
+        tensor.detach().numpy() for tensor in parameters.tensors()
+    )
+    looks: Appearance = dataclasses.replace(
+        avatar.appearance, colors=style_colors, opacity_logits=style_logits, offsets=style_offsets
+    )
+    return dataclasses.replace(
+        avatar,
+        offsets=offsets,
+        log_scales=log_scales,
+        quaternions=quaternions,
+        opacity_logits=opacity_logits,
+        colors=colors,
+        appearance=looks,
+    )
+
+
+def decode_torch(avatar: Avatar, stance: Stance, parameters: Parameters) -> Decoded:
+    """The visible Gaussians of `avatar` at `stance`, differentiable in `parameters`.
+
+    Args:
+        avatar: of `with_parameters(…, parameters)`, so that it shares their memory.
+        stance: the state, resolved.
+        parameters: what gradients are wanted of.
+
+    Returns:
+        means (n, 3), quaternions (n, 4), scales (n, 3), opacities (n,), colors (n, 3), as in `Gaussians`.
+    """
+    decoded: Decoded = _Decode.apply(avatar, stance, *parameters.tensors())
+    return decoded
+
+
+class _Decode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, avatar: Avatar, stance: Stance, *parameters: Tensor) -> Decoded:
+        painted = paint(avatar, stance.weights, stance.presence)
+        visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
+        placed = place(
+            stance.frames,
+            avatar.corners,
+            avatar.barycentric,
+            painted.offsets,
+            avatar.quaternions,
+            avatar.log_scales,
+            avatar.low_pass,
+            visible,
+        )
+        ctx.inputs = avatar, stance, painted, visible
+        arrays = (
+            placed.means,
+            placed.quaternions,
+            placed.scales,
+            painted.opacities[visible],
+            painted.colors[visible],
+        )
+        return tuple(torch.from_numpy(array) for array in arrays)  # type: ignore[return-value]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        avatar, stance, painted, visible = ctx.inputs
+        to_means, to_quaternions, to_scales, to_opacities, to_colors = (
+            np.ascontiguousarray(gradient.numpy(), np.float32) for gradient in gradients
+        )
+        offsets, quaternions, log_scales = place_backward(
+            stance.frames,
+            avatar.corners,
+            avatar.barycentric,
+            avatar.quaternions,
+            avatar.log_scales,
+            avatar.low_pass,
+            visible,
+            to_means,
+            to_quaternions,
+            to_scales,
+        )
+        painting = paint_backward(
+            avatar,
+            stance.weights,
+            stance.presence,
+            painted,
+            _spread(to_colors, visible, avatar.count),
+            _spread(to_opacities, visible, avatar.count),
+            offsets,
+        )
+        out = (
+            painting.offsets,
+            log_scales,
+            quaternions,
+            painting.opacity_logits,
+            painting.colors,
+            painting.style_colors,
+            painting.style_opacity_logits,
+            painting.style_offsets,
+        )
+        return (None, None, *(torch.from_numpy(array) for array in out))
+
+
+def _spread(values: NDArray[np.float32], at: NDArray[np.int32], count: int) -> NDArray[np.float32]:
+    out = np.zeros((count, *values.shape[1:]), np.float32)
+    out[at] = values
+    return out
