@@ -1,0 +1,67 @@
+"""Blender's camera as the pinhole that the engine draws with."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from .perse_protocol import Camera, EngineFailure, Region
+from .perse_protocol.client import numbers
+
+_FLIP = Matrix.Diagonal((1, -1, -1, 1))  # Blender looks along -z with y up, the engine along z with y down
+
+
+def pinhole(
+    camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, width: int, height: int, matrix: Matrix | None = None
+) -> Camera:
+    """The engine's camera for the evaluated `camera`; Blender's own projection says lens, shift and sensor fit.
+
+    Args:
+        camera: evaluated object.
+        depsgraph: the frame's.
+        width, height: of the whole picture, pixels.
+        matrix: camera to world, where it is not the object's own (stereo).
+
+    Raises:
+        EngineFailure: "camera-type" for anything but a perspective camera.
+    """
+    if camera.type != "CAMERA" or camera.data.type != "PERSP":
+        kind = camera.data.type.lower() if camera.type == "CAMERA" else camera.type.lower()
+        raise EngineFailure(
+            "camera-type", f"the camera {camera.name} is {kind}; PERSE needs a perspective one", "set its Lens Type"
+        )
+    render = depsgraph.scene.render
+    projection = camera.calc_matrix_camera(
+        depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
+    )
+    to_world = camera.matrix_world if matrix is None else matrix
+    return from_projection(projection, to_world, width, height, camera.data.clip_start)
+
+
+def from_projection(projection: Matrix, to_world: Matrix, width: int, height: int, near: float) -> Camera:
+    """The pinhole of an OpenGL `projection` and a camera-to-world matrix, whose scale does not count."""
+    location, rotation, _ = to_world.decompose()
+    view = _FLIP @ Matrix.LocRotScale(location, rotation, None).inverted()
+    return Camera(
+        view=numbers(np.array(view)),
+        fx=projection[0][0] * width / 2,
+        fy=projection[1][1] * height / 2,
+        cx=(1 - projection[0][2]) * width / 2,
+        cy=(1 + projection[1][2]) * height / 2,
+        width=width,
+        height=height,
+        near=max(near, 1e-4),
+    )
+
+
+def border(render: bpy.types.RenderSettings, width: int, height: int) -> Region | None:
+    """The part of the picture that the render border leaves, or None; rounded as Blender does."""
+    if not render.use_border:
+        return None
+    scale = np.float32
+    left, right = int(scale(render.border_min_x) * scale(width)), int(scale(render.border_max_x) * scale(width))
+    bottom, top = int(scale(render.border_min_y) * scale(height)), int(scale(render.border_max_y) * scale(height))
+    if right <= left or top <= bottom:
+        raise EngineFailure("empty-border", "the render border holds no pixel", "draw it larger or turn it off")
+    return Region(left, height - top, right - left, top - bottom)

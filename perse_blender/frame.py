@@ -1,0 +1,105 @@
+"""What a frame shows, read from evaluated objects: avatars, their sliders and bones, the camera.
+
+Originals are stale while an animation renders. Expressions are the shape keys' values, so whoever drives those counts;
+joints are the deforming bones' matrices, so constraints and drivers count; attributes are the properties.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from .avatars import avatar_path, is_proxy, rig_of
+from .axes import BLENDER_FROM_HEAD, HEAD_FROM_BLENDER
+from .perse_protocol import EngineFailure
+from .rig import joint_transforms
+from .sliders import names
+
+_TO_BLENDER = np.array(BLENDER_FROM_HEAD)
+_TO_HEAD = np.array(HEAD_FROM_BLENDER)
+_SMALLEST_VOLUME = 1e-15
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One avatar in one frame.
+
+    Attributes:
+        name: of the armature object.
+        path: its avatar file.
+        model: (4, 4) head space to world.
+        sliders: value by name.
+        transforms: (5, 4, 4) skinning transforms, head space.
+    """
+
+    name: str
+    path: Path
+    model: NDArray[np.float64]
+    sliders: Mapping[str, float]
+    transforms: NDArray[np.float64]
+
+
+def shown_avatars(depsgraph: bpy.types.Depsgraph) -> tuple[Shown, ...]:
+    """Every avatar that `depsgraph` shows, instances included.
+
+    Raises:
+        EngineFailure: "not-a-number", "missing-avatar".
+    """
+    states: dict[int, Shown] = {}
+    found = []
+    for proxy, world in _proxies(depsgraph):
+        key = proxy.as_pointer()
+        if key not in states:
+            states[key] = _state(proxy, depsgraph)
+        state = states[key]
+        model = np.array(world) @ _TO_BLENDER
+        if abs(np.linalg.det(model[:3, :3])) > _SMALLEST_VOLUME:
+            found.append(Shown(state.name, state.path, model, state.sliders, state.transforms))
+    return tuple(found)
+
+
+def _proxies(depsgraph: bpy.types.Depsgraph) -> Iterator[tuple[bpy.types.Object, Matrix]]:
+    for instance in depsgraph.object_instances:
+        thing = instance.object
+        if is_proxy(thing) and (instance.is_instance or instance.show_self):
+            yield thing, instance.matrix_world.copy()
+
+
+def _state(proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown:
+    rig = rig_of(proxy)
+    assert rig is not None
+    evaluated = rig.evaluated_get(depsgraph)
+    sliders = slider_values(evaluated, proxy, depsgraph)
+    for name, value in sliders.items():
+        if math.isnan(value):
+            frame = depsgraph.scene.frame_current
+            raise EngineFailure(
+                "not-a-number", f"{name} of {rig.name} is not a number at frame {frame}", "remove that key or driver"
+            )
+    to_proxy = np.array(proxy.matrix_world.inverted_safe() @ evaluated.matrix_world)
+    change = _TO_HEAD @ to_proxy
+    transforms = change @ joint_transforms(evaluated) @ np.linalg.pinv(change)
+    return Shown(rig.name, avatar_path(evaluated.original), np.eye(4), sliders, transforms)
+
+
+def slider_values(
+    rig: bpy.types.Object, proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph
+) -> dict[str, float]:
+    """Every slider's value: attributes from the evaluated `rig`, expressions from the evaluated `proxy`'s shape keys."""
+    values = {name: float(rig[name]) for name in names(rig) if name in rig}
+    shape = proxy.original.data.shape_keys
+    if shape is not None:
+        blocks = shape.evaluated_get(depsgraph).key_blocks
+        heights = np.empty(len(blocks), np.float32)
+        blocks.foreach_get("value", heights)
+        for name, value in zip(blocks.keys(), heights.tolist()):
+            if name.startswith("expr_") and name in values and not math.isnan(values[name]):
+                values[name] = value
+    return values
