@@ -70,28 +70,28 @@ class FrameBuffer:
         return split_planes(self._map, width, height)
 
 
-def open_frame(path: Path, width: int, height: int) -> tuple[Floats, Floats]:
+def open_frame(path: Path) -> mmap.mmap:
     """The engine's side: map a frame file for writing.
 
-    Returns:
-        Colour (height, width, 4) and depth (height, width); they keep the mapping alive.
-
     Raises:
-        EngineFailure: "frame-file", the file is absent or too small.
+        EngineFailure: "frame-file", the file is absent or cannot be mapped.
     """
     try:
         with path.open("r+b") as stream:
-            mapped = mmap.mmap(stream.fileno(), 0)
+            return mmap.mmap(stream.fileno(), 0)
     except (OSError, ValueError) as error:
         raise EngineFailure("frame-file", f"the frame file cannot be mapped ({error})", "restart the engine") from error
-    if len(mapped) < width * height * _BYTES_PER_PIXEL:
-        raise EngineFailure("frame-file", f"the frame file is too small for {width} x {height}", "restart the engine")
-    return split_planes(mapped, width, height)
 
 
 def split_planes(mapped: mmap.mmap, width: int, height: int) -> tuple[Floats, Floats]:
-    """The two planes of a mapped frame file, as views."""
+    """Colour (height, width, 4) and depth (height, width) of a mapped frame file; views that keep it mapped.
+
+    Raises:
+        EngineFailure: "frame-file", the file is too small for the picture.
+    """
     pixels = width * height
+    if len(mapped) < pixels * _BYTES_PER_PIXEL:
+        raise EngineFailure("frame-file", f"the frame file is too small for {width} x {height}", "restart the engine")
     color = np.frombuffer(mapped, np.float32, pixels * 4).reshape(height, width, 4)
     depth = np.frombuffer(mapped, np.float32, pixels, offset=pixels * 16).reshape(height, width)
     return color, depth

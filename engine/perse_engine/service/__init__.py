@@ -1,0 +1,1 @@
+"""The long-running process Blender talks to, and the jobs that build avatars."""

@@ -1,0 +1,159 @@
+"""The commands, their options and their examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="perse",
+    help="From one portrait to an animatable head of 3D Gaussians.",
+    epilog="Example: perse build me.jpg --out me.perse && perse render me.perse --out me.png",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A portrait photograph: JPEG, PNG, HEIC, WebP, TIFF.")]
+AvatarFile = Annotated[Path, typer.Argument(metavar="X.perse", help="An avatar file.")]
+Preset = Annotated[str, typer.Option(help="How long to take: draft, standard, high or paper.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+HeadModel = Annotated[
+    str, typer.Option("--head", help="The head model: open, or your own FLAME file (.pkl or .npz).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+@app.command(epilog="Example: perse portrait me.jpg --out me.portrait")
+def portrait(
+    photo: Photo,
+    out: Annotated[Path, typer.Option(help="Folder for the crop, matte, parts, landmarks and fit.")],
+    head: HeadModel = "open",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Read a photo and fit the head to it."""
+    from perse_engine.cli.stages import run_portrait
+
+    run_portrait(photo, out, head, seed, json)
+
+
+@app.command(epilog="Example: perse build me.jpg --out me.perse --preset draft")
+def build(
+    photo: Photo,
+    out: Annotated[Path, typer.Option(help="The avatar file to write.")],
+    preset: Preset = "standard",
+    seed: Seed = 0,
+    work: Annotated[Path | None, typer.Option(help="Folder of the job; beside --out by default.")] = None,
+    head: HeadModel = "open",
+    json: Json = False,
+) -> None:
+    """Turn a photo into an avatar. Run the same command again to resume."""
+    from perse_engine.cli.stages import run_build
+
+    run_build(photo, out, preset, seed, work, head, json)
+
+
+@app.command(epilog="Example: perse synthesize me.portrait --out me.dataset --preset draft")
+def synthesize(
+    portrait: Annotated[Path, typer.Argument(metavar="PORTRAIT", help="What `perse portrait` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the clips.")],
+    preset: Preset = "standard",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Make the clips: the person with one attribute changed at a time, moving."""
+    from perse_engine.cli.stages import run_synthesize
+
+    run_synthesize(portrait, out, preset, seed, json)
+
+
+@app.command(epilog="Example: perse train me.dataset --out me.perse --preset draft")
+def train(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `perse synthesize` wrote.")],
+    out: Annotated[Path, typer.Option(help="The avatar file to write.")],
+    preset: Preset = "standard",
+    seed: Seed = 0,
+    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints; beside --out by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Train an avatar on clips. Run the same command again to resume."""
+    from perse_engine.cli.stages import run_train
+
+    run_train(dataset, out, preset, seed, work, json)
+
+
+@app.command(
+    epilog="Example: perse render me.perse --out me.png --size 1024x1024 --set attr_hair_long=1 expr_jawopen=0.4 --yaw 20"
+)
+def render(
+    avatar: AvatarFile,
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels; 512x512, or the photo's own.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SLIDER=VALUE", help="A slider's value; several may follow.")
+    ] = None,
+    state: Annotated[str, typer.Option(help="What to start from: neutral, or photo.")] = "neutral",
+    yaw: Annotated[float, typer.Option(help="Degrees the camera moves towards the person's left.")] = 0.0,
+    pitch: Annotated[float, typer.Option(help="Degrees the camera moves up.")] = 0.0,
+    roll: Annotated[float, typer.Option(help="Degrees the picture turns clockwise.")] = 0.0,
+    camera: Annotated[str, typer.Option(help="front, or portrait: the photo's own view and framing.")] = "front",
+    background: Annotated[str, typer.Option(metavar="none|RRGGBB", help="What lies behind.")] = "none",
+    json: Json = False,
+) -> None:
+    """Draw an avatar."""
+    from perse_engine.cli.picture import run_render
+
+    run_render(avatar, out, size, settings or [], state, (yaw, pitch, roll), camera, background, json)
+
+
+@app.command(epilog="Example: perse evaluate me.perse --report me.report")
+def evaluate(
+    subject: Annotated[
+        Path, typer.Argument(metavar="AVATAR|DATASET", help="An avatar file, or clips: then what clips alone can show.")
+    ],
+    report: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")],
+    dataset: Annotated[
+        Path | None, typer.Option(help="The clips the avatar was trained on; found beside it by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure an avatar against its bars."""
+    from perse_engine.cli.measuring import run_evaluate
+
+    run_evaluate(subject, report, dataset, json)
+
+
+@app.command(epilog="Example: perse info me.perse --json")
+def info(avatar: AvatarFile, json: Json = False) -> None:
+    """Say what an avatar file holds: its sliders, ranges and origin."""
+    from perse_engine.cli.looking import run_info
+
+    run_info(avatar, json)
+
+
+@app.command(epilog="Example: perse doctor --json")
+def doctor(json: Json = False) -> None:
+    """Say what this installation can do, and what it lacks."""
+    from perse_engine.cli.looking import run_doctor
+
+    run_doctor(json)
+
+
+@app.command(epilog="Example: perse serve (Blender starts it; it speaks on standard input and output)")
+def serve() -> None:
+    """Run the session that Blender talks to."""
+    from perse_engine.service.session import serve as run_serve
+
+    run_serve()
+
+
+@app.command(epilog="Example: perse bench --json > bench.json")
+def bench(json: Json = False) -> None:
+    """Time what people wait for, on this machine."""
+    from perse_engine.cli.measuring import run_bench
+
+    run_bench(json)

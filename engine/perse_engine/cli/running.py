@@ -1,0 +1,88 @@
+"""One run of the command line: every outcome is an exit status and, where it is no success, one line on stderr."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from perse_engine.cli.app import app
+from perse_engine.errors import Cancelled, InputError, PerseError
+
+FAILURE = 1
+SET = "--set"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `perse` with `arguments`; returns the exit status."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return app(args=spread_settings(arguments), prog_name="perse", standalone_mode=False) or 0
+    except PerseError as error:
+        return complain(error)
+    except typer.TyperException as error:
+        return complain(InputError("usage", _sentence(error), "see perse --help, or perse COMMAND --help"))
+    except (KeyboardInterrupt, typer.Abort):
+        return complain(Cancelled())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again at exit
+        return FAILURE
+    except OSError as error:
+        return complain(system_error(error))
+    except MemoryError:
+        return complain(PerseError("out-of-memory", "there is not enough memory", "close programs or ask for less"))
+    except Exception as error:
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        return complain(internal_error(error))
+
+
+def spread_settings(arguments: Sequence[str]) -> list[str]:
+    """Let one --set take several SLIDER=VALUE: each gets a --set of its own."""
+    spread: list[str] = []
+    setting = False
+    for argument in arguments:
+        another = setting and "=" in argument and not argument.startswith("-") and spread[-1] != SET
+        setting = argument == SET or another or (setting and spread[-1] == SET)
+        spread += [SET, argument] if another else [argument]
+    return spread
+
+
+def complain(error: PerseError) -> int:
+    """Say on one line what went wrong; returns the exit status."""
+    sys.stderr.write(f"perse: {' '.join(str(error).split())}\n")
+    return 128 + signal.SIGINT if isinstance(error, Cancelled) else error.exit_status
+
+
+def system_error(error: OSError) -> PerseError:
+    """What the operating system refused, in our words."""
+    where = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return PerseError("no-space", f"the disk is full, so {where} was not written", "free some space and run it again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return InputError("no-permission", f"{where} may not be written or read", "choose another place")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return InputError("wrong-path", f"{where}: {error.strerror}", "choose another place")
+    return PerseError("system", f"{where}: {error.strerror or error}", "correct it and run it again")
+
+
+def internal_error(error: Exception) -> PerseError:
+    """A fault of ours; the details go to a file."""
+    path = Path(tempfile.gettempdir()) / f"perse-crash-{os.getpid()}.txt"
+    try:
+        path.write_text("".join(traceback.format_exception(error)))
+    except OSError:
+        return PerseError("internal", f"{type(error).__name__}: {error}", "report this")
+    return PerseError("internal", f"{type(error).__name__}: {error}", f"report this with {path}")
+
+
+def _sentence(error: typer.TyperException) -> str:
+    text = str(error.format_message() if hasattr(error, "format_message") else error)
+    return text.rstrip(". ") or type(error).__name__

@@ -1,0 +1,135 @@
+"""One render request: avatars and a camera in, a picture in the client's memory out."""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.decoding import decode
+from perse_engine.avatars.rendering import joined, transformed
+from perse_engine.avatars.state import AvatarState
+from perse_engine.cameras import Camera
+from perse_engine.service.hand_over import hand_over_linear, hand_over_srgb
+from perse_engine.service.inbox import Work
+from perse_engine.service.library import Library
+from perse_engine.splatting.rasterize import Image, rasterize
+from perse_protocol import messages
+from perse_protocol.frames import open_frame, split_planes
+from perse_protocol.messages import FrameFile, Instance, Render, Rendered
+
+LARGEST_BAND = 2_100_000
+"""Pixels drawn at once, a little more than 1920 x 1080: a cancel waits for no more than this."""
+REC709 = np.eye(3, dtype=np.float32)
+
+
+class FrameFiles:
+    """The client's frame files, mapped: one for each view, the newest generation."""
+
+    def __init__(self) -> None:
+        self._maps: dict[str, tuple[FrameFile, mmap.mmap]] = {}
+
+    def open(self, view: str, target: FrameFile) -> mmap.mmap:
+        """Map `target`, once.
+
+        Raises:
+            EngineFailure: "frame-file".
+        """
+        known = self._maps.get(view)
+        if known is None or known[0] != target:
+            self._maps[view] = (target, open_frame(Path(target.path)))
+        return self._maps[view][1]
+
+    def remove(self) -> None:
+        """Delete the files, and their folder when nothing else is in it: a client that was killed could not."""
+        for target, _ in list(self._maps.values()):
+            path = Path(target.path)
+            try:
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()
+            except OSError:
+                continue  # another view's file is still there, or the client was faster
+
+
+def draw(work: Work, render: Render, library: Library, frames: FrameFiles) -> Rendered:
+    """Draw `render` into its frame file.
+
+    Raises:
+        PerseError: an avatar is not loaded, or a slider is unknown or not a number.
+        EngineFailure: the frame file cannot be used.
+        Cancelled: the client no longer wants it.
+    """
+    begin = time.perf_counter()
+    window = render.window
+    parts = []
+    for instance in render.instances:
+        work.check()
+        gaussians = decode(library[instance.avatar], state_of(instance))
+        parts.append(transformed(gaussians, np.reshape(instance.model, (4, 4))))
+    gaussians = joined(parts)
+    color, depth = split_planes(frames.open(render.view, render.target), window.width, window.height)
+    decoded = time.perf_counter()
+    camera = camera_of(render.camera)
+    rasterizing = writing = 0.0
+    for top, rows in _bands(window.width, window.height):
+        work.check()
+        start = time.perf_counter()
+        image = rasterize(gaussians, camera.cropped(window.x, window.y + top, window.width, rows))
+        middle = time.perf_counter()
+        band = slice(window.height - top - rows, window.height - top)
+        _hand_over(image, render, color[band], depth[band])
+        rasterizing += middle - start
+        writing += time.perf_counter() - middle
+    work.check()
+    end = time.perf_counter()
+    timings = {
+        "wait": begin - work.arrived,
+        "decode": decoded - begin,
+        "rasterize": rasterizing,
+        "write": writing,
+        "total": end - work.arrived,
+    }
+    milliseconds = {name: 1000 * seconds for name, seconds in timings.items()}
+    return Rendered(render.id, render.target.generation, window.width, window.height, milliseconds)
+
+
+def state_of(instance: Instance) -> AvatarState:
+    """What the wire says of one avatar, as the engine's own noun."""
+    if instance.transforms is not None:
+        return AvatarState(instance.sliders, transforms=np.reshape(instance.transforms, (5, 4, 4)).astype(np.float32))
+    if instance.pose is not None:
+        return AvatarState(instance.sliders, pose=np.reshape(instance.pose, (5, 3)).astype(np.float32))
+    return AvatarState(instance.sliders)
+
+
+def camera_of(camera: messages.Camera) -> Camera:
+    """What the wire says of the camera, as the engine's own noun."""
+    return Camera(
+        np.reshape(camera.view, (4, 4)).astype(np.float64),
+        camera.fx,
+        camera.fy,
+        camera.cx,
+        camera.cy,
+        camera.width,
+        camera.height,
+        camera.near,
+    )
+
+
+def _hand_over(image: Image, render: Render, color: NDArray[np.float32], depth: NDArray[np.float32]) -> None:
+    if render.color == "srgb":
+        hand_over_srgb(image.color, image.alpha, image.depth, color, depth)
+    else:
+        matrix = REC709 if render.matrix is None else np.reshape(render.matrix, (3, 3)).astype(np.float32)
+        hand_over_linear(image.color, image.alpha, image.depth, matrix, color, depth)
+
+
+def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Top row and height of horizontal bands that cover the picture."""
+    rows = max(1, min(height, LARGEST_BAND // width))
+    for top in range(0, height, rows):
+        yield top, min(rows, height - top)
