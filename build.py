@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import tomllib
 import xml.etree.ElementTree
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -248,12 +249,10 @@ def is_current(environment: Path, key: str) -> bool:
     return stamp.get("key") == key and python_of(environment).exists() and Path(stamp["base"]).exists()
 
 
-def key_of(*files: Path) -> str:
+def key_of(*files: Path, project: object = None) -> str:
     """A hash of what an environment is made from."""
-    digest = hashlib.sha256(b"recipe 1")
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    content = [file.read_text() for file in files]
+    return hashlib.sha256(json.dumps(["recipe 1", content, project]).encode()).hexdigest()
 
 
 def make_environment(environment: Path, interpreter: Path, *locks: Path) -> None:
@@ -269,7 +268,8 @@ def make_environment(environment: Path, interpreter: Path, *locks: Path) -> None
 
 def setup_engine() -> None:
     """The engine's environment, with the engine itself installed in place."""
-    key = key_of(LOCKS / "dev.lock", LOCKS / "builder.lock", ROOT / "engine" / "pyproject.toml")
+    project = tomllib.loads((ROOT / "engine" / "pyproject.toml").read_text())["project"]
+    key = key_of(LOCKS / "dev.lock", LOCKS / "builder.lock", project=project)
     if is_current(ENGINE, key):
         return
     existing = python_of(ENGINE)
