@@ -66,6 +66,7 @@ class RenderRequest:
     passes: tuple[Pass, ...] = ("combined",)
     color: ColorSpace = "linear"
     matrix: Numbers | None = None
+    background: Numbers | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,6 +200,7 @@ class EngineClient:
             request.passes,
             request.color,
             request.matrix,
+            request.background,
         )
         ticket = Ticket(message, planes)
         self._submit(ticket, poll)

@@ -205,6 +205,7 @@ class Render(Message):
         passes: "combined", or "combined" and "depth".
         color: "linear" for scene-linear colour, "srgb" to leave it as trained.
         matrix: 9 numbers from linear Rec.709 to the working space, or None.
+        background: 4 numbers, premultiplied RGBA in the colour space of the result, put behind everything; or None.
     """
 
     kind: ClassVar[str] = "render"
@@ -218,11 +219,13 @@ class Render(Message):
     passes: tuple[Pass, ...] = ("combined",)
     color: ColorSpace = "linear"
     matrix: Numbers | None = None
+    background: Numbers | None = None
 
     def __post_init__(self) -> None:
         _require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
         _require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
         _require(self.matrix is None or self.color == "linear", "matrix needs color linear")
+        _require(self.background is None or len(self.background) == 4, "background must have 4 numbers")
         window = self.window
         _require(
             window.width > 0

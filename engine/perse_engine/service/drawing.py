@@ -121,11 +121,12 @@ def camera_of(camera: messages.Camera) -> Camera:
 
 
 def _hand_over(image: Image, render: Render, color: NDArray[np.float32], depth: NDArray[np.float32]) -> None:
+    background = np.array(render.background or (0, 0, 0, 0), np.float32)
     if render.color == "srgb":
-        hand_over_srgb(image.color, image.alpha, image.depth, color, depth)
+        hand_over_srgb(image.color, image.alpha, image.depth, background, color, depth)
     else:
         matrix = REC709 if render.matrix is None else np.reshape(render.matrix, (3, 3)).astype(np.float32)
-        hand_over_linear(image.color, image.alpha, image.depth, matrix, color, depth)
+        hand_over_linear(image.color, image.alpha, image.depth, matrix, background, color, depth)
 
 
 def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
