@@ -36,6 +36,8 @@ class Appearance:
         colors: (M, 3) sRGB in [0, 1], towards which the colour is blended.
         opacity_logits: (M,) towards whose sigmoid the opacity is blended.
         offsets: (M, 3) metres, added to the Gaussian's offset per unit of gated style weight; small residuals.
+        onsets: (M,) in [0, 1), the presence of the category at which the entry begins to show.
+        softness: (K,) in (0, 1], the presence that it takes from there to show fully.
     """
 
     starts: Ints
@@ -44,6 +46,8 @@ class Appearance:
     colors: Floats
     opacity_logits: Floats
     offsets: Floats
+    onsets: Floats
+    softness: Floats
 
     def of(self, style: int) -> slice:
         """The entries of one style."""

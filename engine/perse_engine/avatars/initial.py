@@ -37,16 +37,10 @@ SKIN = (0.78, 0.6, 0.5)
 COVERING = 0.62
 """Standard deviation across the surface, in spacings: neighbours overlap without a hole."""
 THICKNESS = 0.16
+LEAST_DISPLACEMENT = 1e-4
+"""Metres by which a style must move a Gaussian's triangle to paint it too."""
 OPAQUE = 3.0
 """The logit of a Gaussian that covers what is behind it."""
-NO_STYLE = Appearance(
-    np.zeros(1, np.int32),
-    np.zeros(0, np.int32),
-    np.zeros(0, np.float32),
-    np.zeros((0, 3), np.float32),
-    np.zeros(0, np.float32),
-    np.zeros((0, 3), np.float32),
-)
 
 
 def initial_avatar(
@@ -155,29 +149,20 @@ def _log_scales(sites: Sites) -> NDArray[np.float32]:
 
 
 def _displaced(figure: Figure, sites: Sites, tints: NDArray[np.float32]) -> Appearance:
-    entries = [NO_STYLE]
-    starts = [0]
-    for k in range(len(figure.style_names)):
-        moved = np.linalg.norm(figure.style_directions[:, :, k], axis=1)[figure.faces].max(1) > 1e-4
-        gaussians = np.flatnonzero(moved[sites.triangles]).astype(np.int32)
-        colors = tints[figure.face_parts[sites.triangles[gaussians]]]
-        n = len(gaussians)
-        entries.append(
-            Appearance(
-                NO_STYLE.starts,
-                gaussians,
-                np.ones(n, np.float32),
-                colors,
-                np.full(n, OPAQUE, np.float32),
-                np.zeros((n, 3), np.float32),
-            )
-        )
-        starts.append(starts[-1] + n)
+    lengths = np.linalg.norm(figure.style_directions, axis=1)  # (V, K)
+    touched = [
+        np.flatnonzero((lengths[:, k] > LEAST_DISPLACEMENT)[figure.faces].any(1)[sites.triangles])
+        for k in range(len(figure.style_names))
+    ]
+    gaussians = np.concatenate([np.zeros(0, np.int64), *touched]).astype(np.int32)
+    count = len(gaussians)
     return Appearance(
-        np.array(starts, np.int32),
-        np.concatenate([e.gaussians for e in entries]),
-        np.concatenate([e.gates for e in entries]),
-        np.concatenate([e.colors for e in entries]),
-        np.concatenate([e.opacity_logits for e in entries]),
-        np.concatenate([e.offsets for e in entries]),
+        starts=np.cumsum([0] + [len(t) for t in touched]).astype(np.int32),
+        gaussians=gaussians,
+        gates=np.ones(count, np.float32),
+        colors=tints[figure.face_parts[sites.triangles[gaussians]]],
+        opacity_logits=np.full(count, OPAQUE, np.float32),
+        offsets=np.zeros((count, 3), np.float32),
+        onsets=np.zeros(count, np.float32),
+        softness=np.ones(len(touched), np.float32),
     )

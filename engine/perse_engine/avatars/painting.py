@@ -1,7 +1,11 @@
 """Layered, bounded appearance: what the styles' colours, opacities and offsets make of each Gaussian, and back.
 
-Per category, in layer order, with a_s = presence x gate:  x <- (1 - sum a_s) x + sum a_s t_s.  Since the presences of
-a category sum to at most one, every step is a convex blend: whatever the sliders say, nothing leaves what was trained.
+Per category, in layer order, with P the sum of its presences, s = presence / P a style's share, o a Gaussian's onset:
+
+    a = s x gate x clip((P - o) / softness, 0, 1),    x <- (1 - sum a) x + sum a target.
+
+This is what the clips' wardrobe does to its texture. The shares sum to one, so every step is a convex blend: whatever
+the sliders say, nothing leaves what was trained.
 """
 
 from __future__ import annotations
@@ -64,9 +68,10 @@ def paint(avatar: Avatar, weights: Floats, presence: Floats) -> Painted:
             continue
         remains = np.ones(avatar.count, np.float32)
         sums = np.zeros((avatar.count, 4), np.float32)
+        amounts = _amounts(avatar, active, presence)
         _gather(
-            active, looks.starts, looks.gaussians, looks.gates, looks.colors, looks.opacity_logits, looks.offsets,
-            weights, presence, remains, sums, offsets,
+            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.colors, looks.opacity_logits,
+            looks.offsets, weights, remains, sums, offsets,
         )  # fmt: skip
         _blend(remains, sums, colors, opacities)
         kept.append((active, remains))
@@ -90,8 +95,9 @@ def paint_backward(
     style_offsets = np.zeros((entries, 3), np.float32)
     colors, opacities = colors.copy(), opacities.copy()
     for active, remains in reversed(painted.kept):
+        amounts = _amounts(avatar, active, presence)
         _scatter(
-            active, looks.starts, looks.gaussians, looks.gates, looks.opacity_logits, weights, presence,
+            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.opacity_logits, weights,
             colors, opacities, offsets, style_colors, style_logits, style_offsets,
         )  # fmt: skip
         colors *= remains[:, None]
@@ -102,6 +108,28 @@ def paint_backward(
     return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets)
 
 
+def _amounts(avatar: Avatar, active: Ints, presence: Floats) -> Floats:
+    """(M,) how far each entry of the `active` styles of one category blends; others are not set."""
+    looks = avatar.appearance
+    total = presence[active].sum()
+    shares = presence / max(total, np.float32(1e-12))
+    amounts = np.empty(len(looks.gates), np.float32)
+    _ramp(active, looks.starts, looks.gates, looks.onsets, looks.softness, shares, total, amounts)
+    return amounts
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _ramp(
+    active: Ints, starts: Ints, gates: Floats, onsets: Floats, softness: Floats, shares: Floats, total: np.float32,
+    amounts: Floats,
+) -> None:  # fmt: skip
+    for n in range(active.shape[0]):
+        k = active[n]
+        for e in numba.prange(starts[k], starts[k + 1]):
+            ramp = (total - onsets[e]) / softness[k]
+            amounts[e] = shares[k] * gates[e] * min(max(ramp, np.float32(0.0)), np.float32(1.0))
+
+
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _sigmoid(logits: Floats, out: Floats) -> None:
     for i in numba.prange(logits.shape[0]):
@@ -110,14 +138,14 @@ def _sigmoid(logits: Floats, out: Floats) -> None:
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _gather(
-    active: Ints, starts: Ints, gaussians: Ints, gates: Floats, colors: Floats, logits: Floats, shifts: Floats,
-    weights: Floats, presence: Floats, remains: Floats, sums: Floats, offsets: Floats,
+    active: Ints, starts: Ints, gaussians: Ints, amounts: Floats, gates: Floats, colors: Floats, logits: Floats,
+    shifts: Floats, weights: Floats, remains: Floats, sums: Floats, offsets: Floats,
 ) -> None:  # fmt: skip
     for n in range(active.shape[0]):
         k = active[n]
         for e in numba.prange(starts[k], starts[k + 1]):
             i = gaussians[e]
-            amount = presence[k] * gates[e]
+            amount = amounts[e]
             remains[i] -= amount
             for c in range(3):
                 sums[i, c] += amount * colors[e, c]
@@ -138,14 +166,14 @@ def _blend(remains: Floats, sums: Floats, colors: Floats, opacities: Floats) -> 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _scatter(
-    active: Ints, starts: Ints, gaussians: Ints, gates: Floats, logits: Floats, weights: Floats, presence: Floats,
+    active: Ints, starts: Ints, gaussians: Ints, amounts: Floats, gates: Floats, logits: Floats, weights: Floats,
     colors: Floats, opacities: Floats, offsets: Floats, to_colors: Floats, to_logits: Floats, to_offsets: Floats,
 ) -> None:  # fmt: skip
     for n in range(active.shape[0]):
         k = active[n]
         for e in numba.prange(starts[k], starts[k + 1]):
             i = gaussians[e]
-            amount = presence[k] * gates[e]
+            amount = amounts[e]
             for c in range(3):
                 to_colors[e, c] = amount * colors[i, c]
                 to_offsets[e, c] = weights[k] * gates[e] * offsets[i, c]

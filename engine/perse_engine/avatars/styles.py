@@ -1,7 +1,8 @@
 """What a slider means: the one place where teacher, trainer, command line and Blender agree on it.
 
 A category's sub-code is the sum of weight x style code with the person at its origin (PERSE, section 3.3). Weights of
-one category that add up to more than one are normalised, so every reachable code lies in the hull of what was trained.
+one category that add up to more than one are normalised, so a mixture lies in the hull of what was trained; a weight
+beyond one, where the hard range allows it, is extrapolation that someone asked for, and bounds the mixture instead.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ def expression_label(name: str) -> str:
 
 
 def style_weights(styles: Sequence[Style], sliders: Mapping[str, float]) -> NDArray[np.float32]:
-    """The weight of every style, (K,): clamped to its hard range, normalised where a category exceeds one.
+    """The weight of every style, (K,): clamped to its hard range, normalised where a category's add up to too much.
+
+    The magnitudes of a category add up to at most one, or to the largest of them where that is more.
 
     Args:
         styles: K styles.
@@ -177,9 +180,13 @@ def _values(names: Sequence[str], prefix: str, sliders: Mapping[str, float]) -> 
 
 def _normalised(styles: Sequence[Style], weights: NDArray[np.floating]) -> NDArray[np.floating]:
     totals: dict[str, float] = {}
+    largest: dict[str, float] = {}
     for style, weight in zip(styles, weights, strict=True):
-        totals[style.category] = totals.get(style.category, 0.0) + abs(float(weight))
-    return np.array([weight / max(1.0, totals[style.category]) for style, weight in zip(styles, weights, strict=True)])
+        size = abs(float(weight))
+        totals[style.category] = totals.get(style.category, 0.0) + size
+        largest[style.category] = max(largest.get(style.category, 1.0), size)
+    scale = {name: min(1.0, largest[name] / total) if total else 1.0 for name, total in totals.items()}
+    return np.array([weight * scale[style.category] for style, weight in zip(styles, weights, strict=True)])
 
 
 def unknown_slider(name: str, known: Iterable[str]) -> InputError:

@@ -38,6 +38,8 @@ SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "styles.colors": ("float16", ("M", 3)),
     "styles.opacity_logits": ("float16", ("M",)),
     "styles.offsets": ("float16", ("M", 3)),
+    "styles.onsets": ("float16", ("M",)),
+    "styles.softness": ("float32", ("K",)),
 }
 
 
@@ -137,9 +139,12 @@ def _check_entries(arrays: Arrays) -> None:
     ascending[fresh[(fresh >= 0) & (fresh < len(ascending))]] = True
     if not ascending.all():
         raise ValueError("a style lists a Gaussian twice")
-    gates, colors = arrays["styles.gates"], arrays["styles.colors"]
-    if gates.min(initial=0) < 0 or gates.max(initial=0) > 1:
-        raise ValueError("a style's gate is not between 0 and 1")
-    for values in (colors, arrays["gaussians.colors"]):
+    for name in ("gates", "onsets", "softness"):
+        values = arrays[f"styles.{name}"]
+        if values.min(initial=0) < 0 or values.max(initial=0) > 1:
+            raise ValueError(f"the styles' {name} are not between 0 and 1")
+    if arrays["styles.softness"].min(initial=1) < 1e-3:
+        raise ValueError("a style's softness is zero")
+    for values in (arrays["styles.colors"], arrays["gaussians.colors"]):
         if np.abs(values).max(initial=0) > 16:
             raise ValueError("a colour is out of range")

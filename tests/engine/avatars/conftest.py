@@ -86,6 +86,8 @@ def make_avatar(count: int = 600, seed: int = 0) -> Avatar:
         colors=(tints + rng.normal(0, 0.03, (n, 3))).clip(0, 1).astype(np.float32),
         opacity_logits=np.where(np.concatenate(hidden_by_cap), -6, rng.normal(2, 0.5, n)).astype(np.float32),
         offsets=rng.normal(0, 5e-4, (n, 3)).astype(np.float32),
+        onsets=np.where(gaussians % 2, 0, rng.uniform(0, 0.4, n)).astype(np.float32),
+        softness=np.array([1.0, 0.5, 0.5, 0.4], np.float32),
     )
     stripes = 0.5 + 0.25 * np.sin(site * 80)
     return dataclasses.replace(

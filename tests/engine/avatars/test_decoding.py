@@ -47,9 +47,11 @@ def reference(avatar, state):
         for k in group:
             part = looks.of(k)
             at, gate = looks.gaussians[part], looks.gates[part].astype(float)
-            keep[at] -= shown[k] * gate
-            color[at] += (shown[k] * gate)[:, None] * looks.colors[part]
-            opacity[at] += shown[k] * gate * sigmoid(looks.opacity_logits[part])
+            total = max(sum(shown[group,]), 1e-12)
+            amount = shown[k] / total * gate * ((total - looks.onsets[part]) / looks.softness[k]).clip(0, 1)
+            keep[at] -= amount
+            color[at] += amount[:, None] * looks.colors[part]
+            opacity[at] += amount * sigmoid(looks.opacity_logits[part])
             offsets[at] += (weights[k] * gate)[:, None] * looks.offsets[part]
         colors = keep[:, None] * colors + color
         opacities = keep * opacities + opacity
