@@ -11,7 +11,6 @@ app = typer.Typer(
     name="perse",
     help="From one portrait to an animatable head of 3D Gaussians.",
     epilog="Example: perse build me.jpg --out me.perse && perse render me.perse --out me.png",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

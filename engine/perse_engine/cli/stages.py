@@ -1,0 +1,94 @@
+"""`perse portrait`, `synthesize`, `train` and `build`: the stages, one by one and all together."""
+
+from __future__ import annotations
+
+import json as json_text
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from perse_engine.cli.watching import watched
+from perse_engine.errors import InputError
+from perse_engine.service.threads import apply_thread_budget
+
+
+def run_portrait(photo: Path, out: Path, head: str, seed: int, json: bool) -> None:
+    """Fit a head to `photo` and write the portrait's folder `out`."""
+    from perse_engine.portraits.fitting import fit_portrait
+    from perse_engine.portraits.portrait import save_portrait
+    from perse_engine.service.build import load_head
+
+    apply_thread_budget()
+    begin = time.monotonic()
+    with watched() as progress:
+        portrait = fit_portrait(photo, load_head(head), seed=seed, progress=progress)
+        save_portrait(portrait, out)
+    _report({"portrait": str(out)}, {"fit": time.monotonic() - begin}, json)
+
+
+def run_synthesize(portrait: Path, out: Path, preset: str, seed: int, json: bool) -> None:
+    """Make the clips of the portrait in folder `portrait` into the folder `out`."""
+    from perse_engine.clips.catalogue import load_catalogue
+    from perse_engine.clips.dataset import synthesize
+    from perse_engine.clips.presets import clips_preset
+    from perse_engine.portraits.portrait import load_portrait
+
+    chosen = clips_preset(preset)
+    apply_thread_budget()
+    begin = time.monotonic()
+    with watched() as progress:
+        synthesize(load_portrait(portrait), load_catalogue(), chosen, out, seed=seed, progress=progress)
+    _report({"dataset": str(out)}, {"clips": time.monotonic() - begin}, json)
+
+
+def run_train(dataset: Path, out: Path, preset: str, seed: int, work: Path | None, json: bool) -> None:
+    """Train an avatar on the clips in folder `dataset` and write it to `out`."""
+    from perse_engine.avatars.file import save_avatar
+    from perse_engine.clips.dataset import load_dataset
+    from perse_engine.training.presets import training_preset
+    from perse_engine.training.training import train
+
+    chosen = training_preset(preset)
+    _refuse_folder(out)
+    folder = work if work is not None else out.with_name(f"{out.stem}.training")
+    apply_thread_budget()
+    begin = time.monotonic()
+    with watched() as progress:
+        avatar = train(load_dataset(dataset), chosen, folder, seed=seed, progress=progress)
+        save_avatar(avatar, out)
+    _report({"avatar": str(out)}, {"train": time.monotonic() - begin}, json)
+
+
+def run_build(photo: Path, out: Path, preset: str, seed: int, work: Path | None, head: str, json: bool) -> None:
+    """Build the avatar of `photo` into `out`."""
+    from perse_engine.service.build import build, default_work
+
+    folder = work if work is not None else default_work(out, preset, seed)
+    apply_thread_budget()
+    with watched() as progress:
+        job = build(photo, out, preset=preset, seed=seed, work=folder, head=head, progress=progress)
+    _report({"avatar": str(out), "work": str(folder), "bytes": out.stat().st_size}, dict(job.stages), json)
+
+
+def _report(result: dict[str, Any], seconds: dict[str, float], json: bool) -> None:
+    """Say what was written and how long each stage took."""
+    if json:
+        typer.echo(json_text.dumps({**result, "seconds": {name: round(value, 2) for name, value in seconds.items()}}))
+        return
+    table = Table("stage", "seconds")
+    table.columns[1].justify = "right"
+    for name, value in seconds.items():
+        table.add_row(name, f"{value:.1f}")
+    if len(seconds) > 1:
+        table.add_row("all", f"{sum(seconds.values()):.1f}", style="bold")
+    Console(stderr=True).print(table)
+    typer.echo(next(iter(result.values())))
+
+
+def _refuse_folder(out: Path) -> None:
+    if out.is_dir():
+        raise InputError("wrong-path", f"{out} is a folder", "name a .perse file in it")

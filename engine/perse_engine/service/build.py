@@ -1,0 +1,158 @@
+"""A job: a photo becomes an avatar file, and can be killed and resumed anywhere on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image as PillowImage
+
+from perse_engine.avatars.avatar import Avatar
+from perse_engine.avatars.file import read_thumbnail, save_avatar
+from perse_engine.errors import InputError
+from perse_engine.files import atomic_write
+from perse_engine.heads.head import Head
+from perse_engine.progress import Progress
+from perse_engine.service.job import LOCK, PREVIEW, Job, Order, open_job
+from perse_engine.service.library import file_hash
+from perse_engine.service.lock import held
+
+T = TypeVar("T")
+OPEN_HEAD = "open"
+PORTRAIT, DATASET, TRAINING = "portrait", "dataset", "training"
+
+
+def build(
+    photo: Path, out: Path, *, preset: str, seed: int, work: Path, head: str = OPEN_HEAD, progress: Progress
+) -> Job:
+    """Build the avatar of `photo` into `out`, in the job's folder `work`.
+
+    Whatever an earlier run of the same order has finished there is kept.
+
+    Args:
+        preset: "draft", "standard", "high" or "paper".
+        seed: of everything random.
+        head: "open", or the path of a FLAME file.
+
+    Raises:
+        InputError: the photo, the head, the preset or the folder cannot be used.
+        PerseError: a stage failed.
+        Cancelled: `progress` said so; the folder can be resumed.
+    """
+    from perse_engine.clips.presets import clips_preset
+    from perse_engine.training.presets import training_preset
+
+    clips_preset(preset), training_preset(preset)
+    if out.is_dir():
+        raise InputError("wrong-path", f"{out} is a folder", "name a .perse file in it")
+    order = Order(read_hash(photo, "photo"), head if head == OPEN_HEAD else read_hash(Path(head), "head"), preset, seed)
+    work.mkdir(parents=True, exist_ok=True)
+    with held(work / LOCK):
+        job = open_job(work, order)
+        if job.finished("write") and out.is_file() and file_hash(out) == job.avatar:
+            return job
+        job.set_state("running")
+        try:
+            _run(job, photo, out, head, progress)
+        except BaseException as error:
+            job.fail(error)
+            raise
+    return job
+
+
+def default_work(out: Path, preset: str, seed: int) -> Path:
+    """The job's folder where none is given: beside the avatar, one for each preset and seed."""
+    return out.with_name(f"{out.stem}.{preset}-{seed}.work")
+
+
+def read_hash(path: Path, what: str) -> str:
+    """SHA-256 of an input file.
+
+    Raises:
+        InputError: "no-such-" + what, "unreadable-" + what.
+    """
+    try:
+        return file_hash(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"no-such-{what}", f"there is no file {path}", "check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"unreadable-{what}", f"{path} is a folder", "name a file in it") from None
+    except OSError as error:
+        raise InputError(f"unreadable-{what}", f"{path} cannot be read ({error.strerror})", "check it") from error
+
+
+def load_head(name: str) -> Head:
+    """The head model called `name`: "open", or the path of a FLAME file.
+
+    Raises:
+        InputError: the file is no FLAME model.
+    """
+    if name == OPEN_HEAD:
+        from perse_engine.heads.open_head import load_open_head
+
+        return load_open_head()
+    from perse_engine.heads.flame import load_flame
+
+    return load_flame(Path(name))
+
+
+def _run(job: Job, photo: Path, out: Path, head: str, progress: Progress) -> None:
+    from perse_engine.clips.catalogue import load_catalogue
+    from perse_engine.clips.dataset import load_dataset, synthesize
+    from perse_engine.clips.presets import clips_preset
+    from perse_engine.portraits.portrait import load_portrait, save_portrait
+    from perse_engine.portraits.fitting import fit_portrait
+    from perse_engine.training.presets import training_preset
+    from perse_engine.training.training import train
+
+    report = job.recorded(progress)
+    seed = job.order.seed
+
+    def fit() -> None:
+        portrait = fit_portrait(photo, load_head(head), seed=seed, progress=report)
+        save_portrait(portrait, job.folder / PORTRAIT)
+        x, y, side = (round(number) for number in portrait.crop)
+        crop = PillowImage.fromarray(portrait.photo).crop((x, y, x + side, y + side))
+        _write_preview(job, crop.resize((256, 256), PillowImage.Resampling.BOX))
+
+    def clips() -> None:
+        portrait = load_portrait(job.folder / PORTRAIT)
+        synthesize(
+            portrait, load_catalogue(), clips_preset(job.order.preset), job.folder / DATASET, seed=seed, progress=report
+        )
+
+    def learn() -> Avatar:
+        dataset = load_dataset(job.folder / DATASET)
+        return train(
+            dataset, training_preset(job.order.preset), job.folder / TRAINING, seed=seed, progress=report
+        )
+
+    if not job.finished("fit"):
+        _timed(job, "fit", fit)
+    if not job.finished("clips"):
+        _timed(job, "clips", clips)
+    avatar = _timed(job, "train", learn)
+    report("write", 0, 1)
+    _timed(job, "write", lambda: save_avatar(avatar, out))
+    with atomic_write(job.folder / PREVIEW) as stream:
+        stream.write(read_thumbnail(out))
+    job.set_state("done", out=str(out.resolve()), avatar=file_hash(out))
+    report("write", 1, 1)
+
+
+def _timed(job: Job, stage: str, work: Callable[[], T]) -> T:
+    begin = time.monotonic()
+    try:
+        result = work()
+    except BaseException:
+        job.spent(stage, time.monotonic() - begin)
+        raise
+    job.finish(stage, time.monotonic() - begin)
+    return result
+
+
+def _write_preview(job: Job, picture: PillowImage.Image) -> None:
+    with atomic_write(job.folder / PREVIEW) as stream:
+        picture.save(stream, "PNG")
