@@ -5,28 +5,44 @@ Nothing happens when the add-on registers: the engine starts when the first pict
 
 from __future__ import annotations
 
+import atexit
+
 import bpy
 
-from . import importing
+from . import compat, importing, preferences, render_engine, session
 
-_PARTS = (importing,)
+_PARTS = (preferences, importing, render_engine)
 
 
 def register() -> None:
-    """Register everything; what an earlier, failed attempt left behind is taken away first."""
+    """Register everything; what an earlier attempt left behind is taken away first."""
     unregister()
-    for part in _PARTS:
-        for cls in part.CLASSES:
-            bpy.utils.register_class(cls)
-        if hasattr(part, "register"):
-            part.register()
+    try:
+        for part in _PARTS:
+            for cls in part.CLASSES:
+                bpy.utils.register_class(cls)
+            if hasattr(part, "register"):
+                part.register()
+    except BaseException:
+        unregister()
+        raise
+    compat.on_exit(_quit)
+    atexit.register(session.stop)
 
 
 def unregister() -> None:
     """Take everything away, the engine too."""
     for part in reversed(_PARTS):
-        registered = [cls for cls in part.CLASSES if getattr(cls, "is_registered", False)]
-        if registered and hasattr(part, "unregister"):
+        if hasattr(part, "unregister"):
             part.unregister()
-        for cls in reversed(registered):
-            bpy.utils.unregister_class(cls)
+        for cls in reversed(part.CLASSES):
+            if cls.is_registered:
+                bpy.utils.unregister_class(cls)
+    compat.forget_on_exit(_quit)
+    atexit.unregister(session.stop)
+    session.stop()
+
+
+@bpy.app.handlers.persistent
+def _quit(*_arguments: object) -> None:
+    session.stop()

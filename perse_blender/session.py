@@ -1,0 +1,97 @@
+"""The one engine that this Blender talks to: found, started when first needed, replaced when its place changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+
+from .frame import Shown
+from .perse_protocol import EngineClient, EngineFailure, Instance, Welcome
+from .perse_protocol.client import Poll, numbers
+from .perse_protocol.lookup import find_engine
+from .preferences import engine_preference
+
+Stamp = tuple[str, int, int]
+
+
+@dataclass
+class _Session:
+    """The running client and what it has loaded: path, time and size of a file to the engine's name for it."""
+
+    command: tuple[str, ...] = ()
+    client: EngineClient | None = None
+    welcome: Welcome | None = None
+    loaded: dict[Stamp, str] = field(default_factory=dict)
+
+
+_session = _Session()
+_lock = threading.RLock()
+
+
+def client(poll: Poll | None = None) -> EngineClient:
+    """The client of the engine that is configured now, started.
+
+    Raises:
+        EngineFailure: there is no engine, or it cannot be started.
+    """
+    with _lock:
+        command = (str(find_engine(engine_preference()).command), "serve")
+        if _session.client is None or _session.command != command:
+            stop()
+            _session.command = command
+            _session.client = EngineClient(command, f"blender {bpy.app.version_string}")
+        _session.welcome = _session.client.start(poll)
+        return _session.client
+
+
+def instances(avatars: Sequence[Shown], poll: Poll | None = None) -> tuple[Instance, ...]:
+    """What the engine draws for `avatars`; their files are loaded where they are new or have changed.
+
+    Raises:
+        EngineFailure: a file cannot be used, or the engine cannot.
+    """
+    return tuple(
+        Instance(_engine_name(shown, poll), numbers(shown.model), shown.sliders, numbers(shown.transforms))
+        for shown in avatars
+    )
+
+
+def stop() -> None:
+    """End the engine, if it runs."""
+    with _lock:
+        if _session.client is not None:
+            _session.client.close()
+        _session.client = None
+        _session.welcome = None
+        _session.loaded.clear()
+
+
+def status() -> str:
+    """One line for the panel, without starting anything."""
+    running = _session.client
+    if running is None or running.pid is None or _session.welcome is None:
+        return "Not running; it starts with the first picture"
+    welcome = _session.welcome
+    return f"{welcome.engine} on {welcome.backend}, {welcome.threads} threads"
+
+
+def log_file() -> Path | None:
+    """The running engine's log."""
+    return _session.client.log_file if _session.client else None
+
+
+def _engine_name(shown: Shown, poll: Poll | None) -> str:
+    try:
+        found = shown.path.stat()
+    except OSError as error:
+        raise EngineFailure(
+            "missing-avatar", f"the file of {shown.name} cannot be read ({error.strerror})", "choose it again with Relink"
+        ) from error
+    stamp = (str(shown.path), found.st_mtime_ns, found.st_size)
+    if stamp not in _session.loaded:
+        _session.loaded[stamp] = client(poll).load(shown.path, poll).id
+    return _session.loaded[stamp]
