@@ -34,7 +34,7 @@ PART_COLORS: Mapping[str, tuple[float, float, float]] = {
     "hair": (0.3, 0.2, 0.13),
 }
 SKIN = (0.78, 0.6, 0.5)
-COVERING = 0.62
+COVERING = 0.72
 """Standard deviation across the surface, in spacings: neighbours overlap without a hole."""
 THICKNESS = 0.16
 LEAST_DISPLACEMENT = 1e-4
