@@ -87,15 +87,17 @@ def test_zips_of_equal_content_are_equal(build: ModuleType, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "suite"),
+    ("argument", "suite"),
     [
         ("tests/engine", "engine"),
         ("tests/packaging/test_chores.py::test_x", "packaging"),
-        ("tests/blender/a", "blender"),
+        ("tests", None),
+        ("engine", None),
+        ("-x", None),
     ],
 )
-def test_a_path_belongs_to_a_suite(build: ModuleType, path: str, suite: str) -> None:
-    assert build.suite_of(path) == suite
+def test_a_path_belongs_to_a_suite(build: ModuleType, argument: str, suite: str | None) -> None:
+    assert build.suite_of(argument) == suite
 
 
 def test_rendering_a_demo_that_was_never_made_is_refused(
