@@ -46,7 +46,10 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """How styles change Gaussians: entries starts[k]:starts[k+1] belong to style k. (K+1,), (M,), (M,), (M, 3), (M,)."""
+    """How styles change Gaussians; the entries of style k are starts[k] to starts[k + 1].
+
+    Shapes: (K + 1,), (M,), (M,), (M, 3), (M,).
+    """
 
     starts: Ints
     gaussians: Ints
@@ -202,7 +205,10 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         ),
         photo=PhotoView(
             np.array(camera["view"], np.float64),
-            *(float(camera[name]) for name in ("fx", "fy", "cx", "cy")),
+            float(camera["fx"]),
+            float(camera["fy"]),
+            float(camera["cx"]),
+            float(camera["cy"]),
             int(camera["width"]),
             int(camera["height"]),
             {name: float(value) for name, value in state["sliders"].items()},

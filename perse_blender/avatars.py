@@ -77,7 +77,9 @@ def avatar_path(rig: bpy.types.Object) -> Path:
         if candidate.is_file():
             return candidate
     raise EngineFailure(
-        "missing-avatar", f"the file of {rig.name} is not at {candidates[0]}", "choose it again with Relink in the PERSE tab"
+        "missing-avatar",
+        f"the file of {rig.name} is not at {candidates[0]}",
+        "choose it again with Relink in the PERSE tab",
     )
 
 

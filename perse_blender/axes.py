@@ -1,4 +1,7 @@
-"""Head space and Blender's: y up and z out of the face there, z up and facing -y here; x is the person's left in both."""
+"""Head space and Blender's. There y is up and z out of the face; here z is up and the face looks along -y.
+
+In both, x is the person's left.
+"""
 
 from __future__ import annotations
 

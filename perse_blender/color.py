@@ -57,7 +57,7 @@ def world_color(scene: bpy.types.Scene) -> tuple[float, float, float]:
                 strength = node.inputs["Strength"].default_value
                 red, green, blue, _ = node.inputs["Color"].default_value
                 return (red * strength, green * strength, blue * strength)
-    return tuple(world.color)
+    return (world.color.r, world.color.g, world.color.b)
 
 
 def view_keeps_colors(scene: bpy.types.Scene) -> bool:

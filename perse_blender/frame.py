@@ -68,7 +68,7 @@ def shown_avatars(depsgraph: bpy.types.Depsgraph) -> tuple[Shown, ...]:
 def _proxies(depsgraph: bpy.types.Depsgraph) -> Iterator[tuple[bpy.types.Object, Matrix]]:
     for instance in depsgraph.object_instances:
         thing = instance.object
-        if is_proxy(thing) and (instance.is_instance or instance.show_self):
+        if thing is not None and is_proxy(thing) and (instance.is_instance or instance.show_self):
             yield thing, instance.matrix_world.copy()
 
 
@@ -89,10 +89,8 @@ def _state(proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown:
     return Shown(rig.name, avatar_path(evaluated.original), np.eye(4), sliders, transforms)
 
 
-def slider_values(
-    rig: bpy.types.Object, proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph
-) -> dict[str, float]:
-    """Every slider's value: attributes from the evaluated `rig`, expressions from the evaluated `proxy`'s shape keys."""
+def slider_values(rig: bpy.types.Object, proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> dict[str, float]:
+    """Every slider's value: attributes of the evaluated `rig`, expressions of the evaluated `proxy`'s shape keys."""
     values = {name: float(rig[name]) for name in names(rig) if name in rig}
     shape = proxy.original.data.shape_keys
     if shape is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy_extras.io_utils import ImportHelper
@@ -69,7 +70,7 @@ class PERSE_OT_import_avatar(bpy.types.Operator, ImportHelper):
         self.report({"INFO"}, f"{rig.name}: its sliders are in the PERSE tab of the sidebar")
         return {"FINISHED"}
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
         if self.filepath.endswith(".perse"):  # dropped into the viewport
             return self.execute(context)
         return super().invoke(context, event)

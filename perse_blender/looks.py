@@ -37,9 +37,7 @@ def vertex_colors(avatar: AvatarFile) -> NDArray[np.float32]:
     colors, opacities = _shown(avatar)
     weights = avatar.barycentric * (opacities + 1e-3)[:, None]
     total = np.bincount(corners.ravel(), weights.ravel(), count)
-    sums = [
-        np.bincount(corners.ravel(), (weights * colors[:, channel, None]).ravel(), count) for channel in range(3)
-    ]
+    sums = [np.bincount(corners.ravel(), (weights * colors[:, channel, None]).ravel(), count) for channel in range(3)]
     means = np.stack(sums, -1) / np.maximum(total, 1e-12)[:, None]
     return np.clip(_filled(means, total > 1e-6, avatar.faces), 0, 1).astype(np.float32)
 

@@ -50,7 +50,9 @@ def _to_blender(points: NDArray[np.float32]) -> NDArray[np.float32]:
 def _add_shape_keys(proxy: bpy.types.Object, avatar: AvatarFile) -> None:
     proxy.shape_key_add(name="Basis", from_mix=False)
     for index, slider in enumerate(avatar.expressions):
-        _add_key(proxy, slider.name, slider.hard_min, slider.hard_max, avatar, avatar.expression_directions[:, :, index])
+        _add_key(
+            proxy, slider.name, slider.hard_min, slider.hard_max, avatar, avatar.expression_directions[:, :, index]
+        )
     for index, style in enumerate(avatar.styles):
         directions = avatar.style_directions[:, :, index]
         if np.abs(directions).max(initial=0.0) > _SMALLEST_SHAPE:
@@ -122,7 +124,7 @@ def _paint(mesh: bpy.types.Mesh, avatar: AvatarFile) -> None:
 
 def _material(name: str, viewport_color: Sequence[float]) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
-    material.diffuse_color = (*viewport_color, 1.0)
+    material.diffuse_color = (*viewport_color, 1.0)  # type: ignore[assignment]
     material.roughness = 0.6
     if not material.use_nodes:
         material.use_nodes = True

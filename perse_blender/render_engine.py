@@ -33,7 +33,7 @@ class Timings:
 
     @property
     def ours(self) -> float:
-        """Collecting state, asking, and the way there and back: what Blender and the drawing itself do not account for."""
+        """Collecting state, asking, and the way there and back: neither Blender's share nor the drawing."""
         return self.collect + self.request + max(0.0, self.wait - self.engine)
 
 
@@ -146,6 +146,6 @@ def unregister() -> None:
 
 def _shared_panels() -> Iterator[type[bpy.types.Panel]]:
     for panel in bpy.types.Panel.__subclasses__():
-        engines = getattr(panel, "COMPAT_ENGINES", set())
+        engines: set[str] = getattr(panel, "COMPAT_ENGINES", set())
         if "BLENDER_RENDER" in engines and panel.__name__ not in _FOREIGN_PANELS:
             yield panel

@@ -96,4 +96,3 @@ def joint_transforms(rig: bpy.types.Object) -> NDArray[np.float64]:
     """The skinning transforms of the evaluated `rig`, (5, 4, 4): rest points to posed points, armature space."""
     bones = rig.pose.bones
     return np.array([bones[name].matrix @ bones[name].bone.matrix_local.inverted() for name in DEFORMERS])
-

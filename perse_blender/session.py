@@ -89,7 +89,9 @@ def _engine_name(shown: Shown, poll: Poll | None) -> str:
         found = shown.path.stat()
     except OSError as error:
         raise EngineFailure(
-            "missing-avatar", f"the file of {shown.name} cannot be read ({error.strerror})", "choose it again with Relink"
+            "missing-avatar",
+            f"the file of {shown.name} cannot be read ({error.strerror})",
+            "choose it again with Relink",
         ) from error
     stamp = (str(shown.path), found.st_mtime_ns, found.st_size)
     if stamp not in _session.loaded:

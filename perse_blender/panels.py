@@ -1,0 +1,152 @@
+"""The PERSE tab of the 3D viewport's sidebar. It follows the active object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+
+from . import session
+from .avatars import PATH, active_rig, avatar_path
+from .color import view_keeps_colors
+from .perse_protocol import EngineFailure
+from .sliders import Group, groups
+
+
+class _Panel:
+    bl_space_type: Any = "VIEW_3D"
+    bl_region_type: Any = "UI"
+    bl_category = "PERSE"
+
+
+class _AvatarPanel(_Panel):
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return active_rig(context) is not None
+
+
+class PERSE_PT_avatar(_Panel, bpy.types.Panel):
+    """Which avatar the sliders below belong to."""
+
+    bl_label = "Avatar"
+    bl_order = 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        rig = active_rig(context)
+        if rig is None:
+            layout.operator("perse.import_avatar", icon="IMPORT")
+            layout.label(text="Or select an avatar", icon="INFO")
+            return
+        row = layout.row(align=True)
+        row.prop(rig, "name", text="", icon="USER")
+        row.operator("perse.import_avatar", text="", icon="IMPORT")
+        row = layout.row(align=True)
+        try:
+            avatar_path(rig)
+            row.label(text=bpy.path.basename(str(rig[PATH])), icon="FILE_TICK")
+        except EngineFailure as failure:
+            row.alert = True
+            row.label(text=f"{failure.message}", icon="ERROR")
+        row.operator("perse.relink", text="", icon="FILE_REFRESH")
+        row = layout.row(align=True)
+        row.operator("perse.key_changed", icon="KEY_HLT")
+        row.operator("perse.reset", text="Reset All", icon="LOOP_BACK").kind = "all"
+
+
+class _SliderPanel(_AvatarPanel):
+    kind = ""
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = self.kind
+
+    def draw(self, context: bpy.types.Context) -> None:
+        rig = active_rig(context)
+        for group in groups(rig):
+            if group.kind == self.kind:
+                self._draw_group(rig, group)
+
+    def _draw_group(self, rig: bpy.types.Object, group: Group) -> None:
+        header, body = self.layout.panel(f"perse_{self.kind}_{group.label}", default_closed=False)
+        changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
+        header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
+        if body is not None:
+            column = body.column(align=True)
+            for pair in _pairs(group.sliders):
+                row = column.row(align=True)
+                for name, label in pair:
+                    if name in rig:
+                        row.prop(rig, f'["{name}"]', text=label, slider=True)
+
+
+class PERSE_PT_attributes(_SliderPanel, bpy.types.Panel):
+    """Hair, beard, hat …: styles of the avatar, from 0 (the person as photographed) to 1."""
+
+    bl_label = "Attributes"
+    bl_order = 1
+    kind = "attribute"
+
+
+class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
+    """What the face does."""
+
+    bl_label = "Expression"
+    bl_order = 2
+    kind = "expression"
+
+
+class PERSE_PT_render(_Panel, bpy.types.Panel):
+    """What stands between the avatar and the picture."""
+
+    bl_label = "Render"
+    bl_order = 3
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        scene = context.scene
+        if scene.render.engine != "PERSE":
+            layout.operator("perse.use_engine", icon="RENDER_STILL")
+            return
+        if scene.camera is None:
+            layout.label(text="The scene has no camera", icon="ERROR")
+        if not view_keeps_colors(scene):
+            column = layout.column(align=True)
+            column.label(text=f"{scene.view_settings.view_transform} changes the colours", icon="INFO")
+            column.operator("perse.keep_colors", icon="COLOR")
+        layout.prop(scene.render, "film_transparent")
+        layout.prop(context.view_layer, "use_pass_z", text="Depth Pass")
+
+
+class PERSE_PT_engine(_Panel, bpy.types.Panel):
+    """The process that draws."""
+
+    bl_label = "Engine"
+    bl_order = 4
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.label(text=session.status())
+        row = layout.row(align=True)
+        row.operator("perse.restart_engine", text="Restart", icon="FILE_REFRESH")
+        row.operator("perse.copy_diagnostics", text="Copy Diagnostics", icon="COPYDOWN")
+
+
+def _pairs(sliders: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Rows of sliders: a left one and its right one share a row."""
+    present = dict(sliders)
+    rows: list[list[tuple[str, str]]] = []
+    for name, label in sliders:
+        if name.endswith("right") and f"{name[:-5]}left" in present:
+            continue
+        other = f"{name[:-4]}right"
+        if name.endswith("left") and other in present:
+            stem = label.rsplit(" ", 1)[0]
+            rows.append([(name, f"{stem} L"), (other, "R")])
+        else:
+            rows.append([(name, label)])
+    return rows
+
+
+CLASSES = (PERSE_PT_avatar, PERSE_PT_attributes, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
