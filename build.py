@@ -115,7 +115,7 @@ def tool(name: str) -> Path:
 
 def pip(what: str, environment: Path, command: str, *arguments: Part, **extra: Part) -> None:
     """Run one of pip's commands in an environment, with the person's own pip configuration."""
-    run(what, python_of(environment), "-m", "pip", command, "-q", "--disable-pip-version-check", *arguments, **extra)
+    run(what, python_of(environment), "-m", "pip", command, "-qq", "--disable-pip-version-check", *arguments, **extra)
 
 
 # --- finding Pythons --------------------------------------------------------------------------------------------------
