@@ -1,0 +1,267 @@
+"""What an editor paints on: the dressed figure laid out on one atlas, with where and what every texel is."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from perse_engine.cameras import front_camera
+from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
+from perse_engine.clips.colors import Floats, srgb_to_oklab
+from perse_engine.clips.noise import blurred
+from perse_engine.clips.wardrobe import Layer
+from perse_engine.heads.figure import Figure
+from perse_engine.heads.posing import pose_head
+from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.normals import vertex_normals
+from perse_engine.surfaces.rasterize import rasterize_mesh
+from perse_engine.surfaces.unproject import Texels, unproject
+
+SPREAD = 5 * MILLIMETRE
+"""How far a mask reaches from what the photo shows onto skin that it hides."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Canvas:
+    """The bare figure on its atlas of A x B texels, and the portrait that it came from.
+
+    Attributes:
+        portrait: the person.
+        anatomy: features of the head at rest.
+        figure: all parts, no style directions yet.
+        base: (A, B, 4) float32 sRGB and alpha of the person with no style.
+        texels: which triangle and where in it each texel is.
+    """
+
+    portrait: Portrait
+    anatomy: Anatomy
+    figure: Figure
+    base: Floats
+    texels: Texels
+
+    @cached_property
+    def position(self) -> Floats:
+        """(A, B, 3) metres, at rest."""
+        return self.texels.interpolate(self.figure.faces, self.figure.vertices)
+
+    @cached_property
+    def normal(self) -> Floats:
+        """(A, B, 3) unit length where the layout is used."""
+        normal = self.texels.interpolate(self.figure.faces, self.vertex_normal)
+        return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+
+    @cached_property
+    def vertex_normal(self) -> Floats:
+        """(V, 3) unit length."""
+        return vertex_normals(self.figure.vertices, self.figure.faces)
+
+    @cached_property
+    def flat_base(self) -> Floats:
+        """(A B, 4) `base` by flat index."""
+        return self.base.reshape(-1, 4)
+
+    @cached_property
+    def flat_position(self) -> Floats:
+        """(A B, 3) `position` by flat index."""
+        return self.position.reshape(-1, 3)
+
+    @cached_property
+    def flat_normal(self) -> Floats:
+        """(A B, 3) `normal` by flat index."""
+        return self.normal.reshape(-1, 3)
+
+    @cached_property
+    def soft_lightness(self) -> Floats:
+        """(A, B) `lightness` without pores, strands and freckles."""
+        return blurred(self.lightness, 4.0)
+
+    @cached_property
+    def flat_lab(self) -> Floats:
+        """(A B, 3) OKLab of the base, by flat index."""
+        return srgb_to_oklab(self.flat_base[:, :3])
+
+    @cached_property
+    def lightness(self) -> Floats:
+        """(A, B) OKLab lightness of the base."""
+        return np.ascontiguousarray(self.flat_lab[:, 0].reshape(self.base.shape[:2]))
+
+    @cached_property
+    def _texel_part(self) -> NDArray[np.uint8]:
+        parts = self.figure.face_parts[self.texels.triangle]
+        parts[self.texels.triangle < 0] = len(self.figure.parts)
+        return parts
+
+    def part(self, *names: str) -> NDArray[np.bool_]:
+        """(A, B): the texels of these parts."""
+        wanted = np.array([*(name in names for name in self.figure.parts), False])
+        return wanted[self._texel_part]
+
+    def part_vertices(self, *names: str) -> NDArray[np.bool_]:
+        """(V,): the vertices of these parts."""
+        used = np.zeros(len(self.figure.vertices), bool)
+        wanted = np.array([name in names for name in self.figure.parts])
+        used[self.figure.faces[wanted[self.figure.face_parts]]] = True
+        return used
+
+    def region(self, name: str) -> Floats:
+        """(A, B) the head model's soft mask of that name, zero off the head."""
+        return self.texels.interpolate(self.figure.faces, self.vertex_region(name)[:, None])[..., 0]
+
+    def vertex_region(self, name: str) -> Floats:
+        """(V,) the head model's soft mask of that name, zero off the head."""
+        mask = np.zeros(len(self.figure.vertices), np.float32)
+        head = self.portrait.head
+        mask[: len(head.template)] = head.regions[name]
+        return mask
+
+    def at_vertices(self, field: Floats) -> Floats:
+        """(V, ...) an atlas field (A, B, ...) at each vertex of the figure, from one of its texture corners."""
+        uv = np.zeros((len(self.figure.vertices), 2), np.float32)
+        uv[self.figure.faces.reshape(-1)] = self.figure.uv[self.figure.uv_faces.reshape(-1)]
+        height, width = field.shape[:2]
+        column = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
+        row = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
+        return field[row, column]
+
+    @cached_property
+    def exposed(self) -> Floats:
+        """(A, B) in [0, 1]: skin that can be seen from outside with the mouth shut, not the inside of mouth or nose."""
+        skin = self.figure.faces[self.figure.face_parts == self.figure.parts.index("skin")]
+        center = self.anatomy.mouth.astype(np.float64) * [0, 1, 0] + [0, 0.02, 0.03]
+        seen = np.zeros(len(self.figure.vertices), np.float32)
+        for yaw, pitch in ((0, 0), (55, 0), (-55, 0), (110, 0), (-110, 0), (0, -50), (40, -40), (-40, -40), (0, 45)):
+            camera = front_camera(center, 1.5, 1.5 * 320 / 0.34, 320, 320).orbited(center, yaw, pitch, 0)
+            hit = rasterize_mesh(self.figure.vertices, skin, camera).triangle
+            seen[skin[np.unique(hit[hit >= 0])]] = 1
+        return self.texels.interpolate(self.figure.faces, seen[:, None])[..., 0]
+
+    @cached_property
+    def photo_masks(self) -> dict[str, Floats]:
+        """(A, B) by name, as the photo shows them: lips, brows, hair, clothes. Lips and brows go on where it is hidden."""
+        names = ("lips", "brows", "hair", "clothes")
+        portrait = self.portrait
+        stack = np.ascontiguousarray(np.stack([portrait.parts[name] for name in names], -1), np.float32)
+        head = portrait.head
+        posed = np.array(self.figure.vertices)
+        posed[: len(head.template)] = pose_head(head, portrait.state).vertices
+        count = int(self.figure.face_parts.searchsorted(len(head.parts)))
+        on_head = Texels(np.where(self.texels.triangle < count, self.texels.triangle, -1), self.texels.barycentric)
+        seen, confidence = unproject(stack, posed, self.figure.faces[:count], portrait.camera, on_head)
+        skin = self.part("skin", "bust")
+        known = skin & (confidence > 0.12)
+        masks = {}
+        for k, name in enumerate(names):
+            field = np.where(known, seen[..., k], 0.0).astype(np.float32)
+            if name in ("lips", "brows"):  # hair and clothes are not known from their mirror image
+                self._carry(field, known, skin & ~known & (self.region(name) > 0.02))
+            masks[name] = field
+        return masks
+
+    def _carry(self, field: Floats, known: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> None:
+        """Fill `field` at `unknown` texels from the nearest known place on either side of the face."""
+        near = known & (field > 0.01)
+        if not near.any() or not unknown.any():
+            return
+        places, values = self.position[near], field[near]
+        tree = cKDTree(np.concatenate([places, places * np.float32([-1, 1, 1])]))
+        distance, index = tree.query(self.position[unknown], distance_upper_bound=2 * SPREAD)
+        index = np.where(np.isfinite(distance), index % len(values), 0)
+        field[unknown] = values[index] * np.exp(-((np.minimum(distance, 1.0) / SPREAD) ** 2))
+
+    @cached_property
+    def skin_lightness(self) -> float:
+        """Typical OKLab lightness of this person's face."""
+        face = self.part("skin") & (self.region("face") > 0.8) & (self.photo_masks["lips"] < 0.1)
+        return float(np.median(self.lightness[face]))
+
+    @cached_property
+    def light(self) -> Floats:
+        """(4,) the photo's light on the skin: brightness = light · (1, normal), 1 straight ahead; by least squares."""
+        confidence = np.zeros(self.base.shape[:2], np.float32)
+        side = self.portrait.texture_confidence.shape[0]
+        confidence[:side, :side] = self.portrait.texture_confidence
+        face = self.part("skin") & (confidence > 0.25) & (self.photo_masks["hair"] < 0.1)
+        face &= (self.photo_masks["lips"] < 0.1) & (self.photo_masks["brows"] < 0.1)
+        if face.sum() < 100:
+            return np.array([0.75, 0.0, 0.15, 0.25], np.float32)
+        basis = np.concatenate([np.ones((int(face.sum()), 1), np.float32), self.normal[face]], 1)
+        value = self.lightness[face]
+        weight = np.ones(len(value), np.float32)
+        ridge = np.diag([1e-3, 0.02, 0.02, 0.02]) * len(value)
+        for _ in range(4):
+            scaled = basis * weight[:, None]
+            fitted = np.linalg.solve(scaled.T @ basis + ridge, scaled.T @ value)
+            weight = 1 / (1 + ((value - basis @ fitted) / 0.05) ** 2)
+        return (fitted / max(fitted[0] + fitted[3], 1e-3)).astype(np.float32)
+
+    def shade(self, normal: Floats) -> Floats:
+        """(...,) brightness factors of OKLab lightness on surfaces with `normal` (..., 3), in the photo's light."""
+        light = self.light.copy()
+        if light[2] < 0.08:  # a photo lit from below or flat still needs a top and a bottom to look solid
+            light[2] = 0.08
+        return np.clip(light[0] + normal @ light[1:], 0.35, 1.15).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Edit:
+    """What one style does: it paints `layer`, moves vertices by `move` (V, 3) and joints by `joint_move` (5, 3)."""
+
+    layer: Layer
+    move: Floats
+    joint_move: Floats
+
+
+def sparse_layer(
+    texels: NDArray[np.integer],
+    color: Floats,
+    alpha: Floats | float,
+    strength: Floats,
+    onset: Floats | None = None,
+    softness: float = 1.0,
+) -> Layer:
+    """Of M texels those at which `strength` is not negligible.
+
+    Args:
+        texels: (M,) ascending, row-major.
+        color: (M, 3) sRGB, or (3,).
+        alpha: (M,) or one value.
+        strength: (M,) in [0, 1].
+        onset: (M,) in [0, 1 - softness], or None for zero.
+        softness: in (0, 1].
+    """
+    rounded = np.round(np.clip(strength, 0, 1) * 255).astype(np.uint8)
+    kept = np.flatnonzero(rounded)
+    target = np.empty((len(texels), 4), np.float32)
+    target[:, :3], target[:, 3] = color, alpha
+    starts = np.zeros(len(kept), np.uint8)
+    if onset is not None:
+        starts = np.floor(np.clip(onset[kept], 0, 1 - softness) * 255).astype(np.uint8)
+    colors = np.round(np.clip(target[kept], 0, 1) * 255).astype(np.uint8)
+    return Layer(texels[kept].astype(np.int32), colors, rounded[kept], starts, softness)
+
+
+def merged(layers: list[Layer]) -> Layer:
+    """One layer of several that paint different texels; the first that paints a texel wins. One softness for all."""
+    texels = np.concatenate([layer.texels for layer in layers])
+    texels, first = np.unique(texels, return_index=True)
+    pick = [
+        np.concatenate([getattr(layer, name) for layer in layers])[first] for name in ("target", "strength", "onset")
+    ]
+    return Layer(texels, *pick, layers[0].softness)
+
+
+def nothing() -> Layer:
+    """A layer that paints nothing."""
+    empty = np.zeros(0, np.uint8)
+    return Layer(np.zeros(0, np.int32), empty.reshape(0, 4), empty, empty, 1.0)
+
+
+def dilated(mask: NDArray, radius: int) -> Floats:
+    """(A, B) in [0, 1]: `mask` grown by `radius` texels."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(np.asarray(mask, np.float32), kernel)

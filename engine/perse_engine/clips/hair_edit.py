@@ -1,0 +1,139 @@
+"""Hair: recoloured strand by strand, given volume or pressed flat, cut short or taken off."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from perse_engine.clips.anatomy import MILLIMETRE
+from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_layer
+from perse_engine.clips.catalogue import Hair
+from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
+from perse_engine.clips.noise import layered_noise, smoothstep, strands, value_noise
+from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
+
+SOFTNESS = 0.35
+"""Presence that one lock takes to go."""
+CLOSE = 2.0 * MILLIMETRE
+"""How far over the skin hair lies when it is pressed flat."""
+
+
+def hair(canvas: Canvas, style: Hair, seed: int) -> Edit:
+    """Hair of the given colour, volume and cut."""
+    move = np.zeros_like(canvas.figure.vertices)
+    shell = np.flatnonzero(canvas.part_vertices("hair"))
+    if style.volume > 0:
+        move[shell] = _swollen(canvas, shell, style.volume, seed)
+    elif style.volume < 0:
+        move[shell] = -style.volume * _pressed(canvas, shell)
+    layer = nothing()
+    if style.cut != "own":
+        move[shell] = _pressed(canvas, shell)
+        layer = _shorn(canvas, style, seed)
+    elif style.color is not None:
+        layer = _recolored(canvas, style)
+    move[np.linalg.norm(move, axis=1) < LEAST_MOVE] = 0
+    return Edit(layer, move, np.zeros((5, 3), np.float32))
+
+
+def _recolored(canvas: Canvas, style: Hair) -> Layer:
+    """The style's colour with the photo's own strands: deviations from the mean lightness and hue are kept."""
+    assert style.color is not None
+    shell = canvas.part("hair") & (canvas.base[..., 3] > 0)
+    painted = np.clip(canvas.photo_masks["hair"], 0, 1) * (canvas.region("eyelids") < 0.5)
+    texels = np.flatnonzero(shell | (painted > 0.01))
+    on_shell = shell.reshape(-1)[texels]
+    base = canvas.flat_base[texels]
+    lab = canvas.flat_lab[texels]
+    solid = on_shell & (base[:, 3] > 0.5)
+    sample = lab[solid] if solid.any() else lab
+    mean = np.median(sample, 0)
+    hue = srgb_to_oklab(hex_to_srgb(style.color))
+    # dark hair shows less contrast than light hair, in proportion to its lightness; highlights survive on black
+    gain = style.contrast * np.clip((hue[0] / max(mean[0], 0.15)) ** 0.6, 0.45, 1.5)
+    relief = lab[:, 0] - mean[0]
+    lab_new = np.empty_like(lab)
+    lab_new[:, 0] = np.clip(hue[0] + gain * relief + 0.35 * np.maximum(relief - 0.12, 0), 0.04, 0.97)
+    vivid = np.clip(lab_new[:, :1] / max(hue[0], 0.1), 0.35, 1.35)
+    lab_new[:, 1:] = hue[1:] * vivid + 0.25 * (lab[:, 1:] - mean[1:])
+    strength = np.where(on_shell, 1.0, smoothstep(0.15, 0.7, painted.reshape(-1)[texels]))
+    return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], strength)
+
+
+def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
+    """The shell taken off lock by lock; for a buzz cut the scalp shows its stubble."""
+    shell = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
+    point = canvas.flat_position[shell]
+    height = (point[:, 1] - canvas.anatomy.skull_top) / (0.2 * canvas.anatomy.size)
+    around = np.arctan2(point[:, 0], point[:, 2]) * 26
+    locks = strands(around, height * 3, seed + 5)
+    onset = (1 - SOFTNESS) * np.clip(0.65 * locks + 0.35 * np.clip(-height, 0, 1), 0, 1)
+    gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, np.ones(len(shell), np.float32), onset, SOFTNESS)
+    if style.cut == "bald":
+        return gone
+    scalp = canvas.region("scalp") * canvas.part("skin")
+    texels = np.flatnonzero(scalp > 0.02)
+    point = canvas.flat_position[texels]
+    grain = value_noise(point[:, [0, 1]] / (0.8 * MILLIMETRE) + point[:, [2, 2]] * 700, seed + 8)
+    patch = layered_noise(point[:, :2] / (14 * MILLIMETRE) + point[:, 2:] * 60, seed + 12)
+    edge = smoothstep(0.05, 0.75, scalp.reshape(-1)[texels] + 0.25 * (patch - 0.5))
+    hue = hair_color(canvas) if style.color is None else srgb_to_oklab(hex_to_srgb(style.color))
+    shading = np.clip(canvas.shade(canvas.flat_normal[texels]), 0.5, 1.1)
+    lab = np.empty((len(texels), 3), np.float32)
+    lab[:, 0] = np.clip(hue[0] * shading * (0.72 + 0.4 * grain), 0.05, 0.9)
+    lab[:, 1:] = hue[1:] * 0.85
+    strength = edge * (0.66 + 0.3 * grain)
+    stubble = sparse_layer(texels, oklab_to_srgb(lab), 1.0, strength, 0.5 * (1 - edge), SOFTNESS)
+    return merged([gone, stubble])
+
+
+def hair_color(canvas: Canvas) -> Floats:
+    """(3,) OKLab: the typical colour of the person's hair, or of the brows where there is none."""
+    shell = canvas.part("hair") & (canvas.base[..., 3] > 0.7)
+    chosen = shell if shell.sum() > 100 else canvas.photo_masks["brows"] > 0.5
+    if not chosen.any():
+        return np.array([0.3, 0.02, 0.03], np.float32)
+    return np.median(canvas.flat_lab[chosen.reshape(-1)], 0)
+
+
+def over_scalp(canvas: Canvas, points: Floats) -> tuple[Floats, Floats]:
+    """Of points (n, 3): the nearest skin (n, 3) and its normal (n, 3), smoothed over a few vertices."""
+    skin = np.flatnonzero(canvas.part_vertices("skin", "bust"))
+    outside = canvas.at_vertices(canvas.exposed)[skin] > 0.5
+    skin = skin[outside]
+    distance, index = cKDTree(canvas.figure.vertices[skin]).query(points, k=4)
+    share = 1 / (distance + 1e-3) ** 2
+    share = (share / share.sum(1, keepdims=True)).astype(np.float32)
+    near = np.einsum("nk,nkc->nc", share, canvas.figure.vertices[skin[index]])
+    normal = np.einsum("nk,nkc->nc", share, canvas.vertex_normal[skin[index]])
+    return near, normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+
+
+def _pressed(canvas: Canvas, shell: np.ndarray) -> Floats:
+    """(n, 3): what takes each vertex of the hair down to the skin; hair below the ears stays where it hangs."""
+    point = canvas.figure.vertices[shell]
+    near, normal = over_scalp(canvas, point)
+    height = np.einsum("nc,nc->n", point - near, normal)
+    low = canvas.anatomy.mouth[1]
+    kept = smoothstep(low - 0.02, low + 0.03, point[:, 1])
+    return (-np.maximum(height - CLOSE, 0) * kept)[:, None] * normal
+
+
+def _swollen(canvas: Canvas, shell: np.ndarray, volume: float, seed: int) -> Floats:
+    """(n, 3): hair grown outwards by up to `volume` millimetres, not over the face, in soft waves."""
+    point = canvas.figure.vertices[shell]
+    near, normal = over_scalp(canvas, point)
+    a = canvas.anatomy
+    center = np.array([0, a.eyes[:, 1].mean() + 0.02 * a.size, 0], np.float32)
+    outward = point - center
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
+    direction = outward + normal
+    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
+    thick = smoothstep(1 * MILLIMETRE, 14 * MILLIMETRE, np.einsum("nc,nc->n", point - near, normal))
+    # over the face hair may rise, not come forward
+    facing = smoothstep(0.75, 0.35, outward[:, 2]) + smoothstep(0.25, 0.7, outward[:, 1])
+    waves = 0.72 + 0.56 * layered_noise(
+        np.stack([np.arctan2(point[:, 0], point[:, 2]) * 5, point[:, 1] * 45], -1), seed
+    )
+    length = volume * MILLIMETRE * a.size * thick * np.clip(facing, 0, 1) * waves
+    return direction * length[:, None]

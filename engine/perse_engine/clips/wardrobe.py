@@ -1,0 +1,257 @@
+"""A dressed person: one figure, one texture atlas, and what every style paints on it at any strength.
+
+`Wardrobe.texture` is the one definition of what lies between styles. Per category, in layer order, with P the sum of
+the category's presences, s_k = presence_k / P a style's share, and for each texel an onset o:
+
+    a_k = s_k x strength x clip((P - o) / softness, 0, 1),    x <- (1 - sum a_k) x + sum a_k target_k
+
+so a style alone grows along its onsets, two styles of a category blend without a gap, and nothing is ever unbounded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
+
+from perse_engine.avatars.styles import Category, Style, presence, style_weights
+from perse_engine.errors import InputError
+from perse_engine.files import atomic_write
+from perse_engine.heads.figure import Figure
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+LEAST_MOVE = 2e-5
+"""Metres below which a style does not move a vertex: a fiftieth of a pixel in the finest clips."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layer:
+    """What one style paints: M texels of the atlas.
+
+    Attributes:
+        texels: (M,) int32, row-major, ascending.
+        target: (M, 4) uint8 sRGB and alpha, towards which the atlas is blended.
+        strength: (M,) uint8, how far at full presence, 255 is all the way.
+        onset: (M,) uint8, the presence x 255 at which this texel begins.
+        softness: presence from a texel's onset until it is full, in (0, 1]; onset + softness <= 1.
+    """
+
+    texels: NDArray[np.int32]
+    target: Bytes
+    strength: Bytes
+    onset: Bytes
+    softness: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Wardrobe:
+    """A person with everything that they may wear. K styles; the atlas is A x B texels.
+
+    Attributes:
+        figure: the bind mesh with hair, glasses, lenses and hat as parts of their own; its `uv` lies on the atlas.
+        categories: in layer order.
+        styles: K styles, as `figure.style_names`.
+        base: (A, B, 4) uint8, the person with no style: sRGB and alpha. Parts that a style puts on have alpha 0.
+        layers: K layers.
+        labels: names of what a pixel can show.
+        face_labels: (F,) uint8, index into `labels`, for each face of the figure.
+        head: name of the head model.
+        licence: of the head model.
+    """
+
+    figure: Figure
+    categories: tuple[Category, ...]
+    styles: tuple[Style, ...]
+    base: Bytes
+    layers: tuple[Layer, ...]
+    labels: tuple[str, ...]
+    face_labels: Bytes
+    head: str
+    licence: str
+
+    def weights(self, sliders: Mapping[str, float]) -> Floats:
+        """The weight (K,) of each style; see `avatars.styles.style_weights`."""
+        return style_weights(self.styles, sliders)
+
+    def texture(self, weights: NDArray[np.floating]) -> Floats:
+        """The atlas (A, B, 4), sRGB and straight alpha in [0, 1], at style `weights` (K,)."""
+        atlas = (self.base.reshape(-1, 4) * np.float32(1 / 255)).astype(np.float32)
+        presences = presence(self.styles, weights)
+        for category in self.categories:
+            active = [k for k, s in enumerate(self.styles) if s.category == category.name and presences[k] > 0]
+            total = float(presences[active].sum())
+            before = [atlas[self.layers[k].texels] for k in active]
+            for k, below in zip(active, before, strict=True):
+                layer = self.layers[k]
+                _blend(
+                    atlas,
+                    layer.texels,
+                    below,
+                    layer.target,
+                    layer.strength,
+                    layer.onset,
+                    np.float32(presences[k] / total),
+                    np.float32(total),
+                    np.float32(layer.softness),
+                )
+        return atlas.reshape(self.base.shape)
+
+    def layer_image(self, style: int) -> Floats:
+        """(A, B, 5): the target's sRGB and alpha, and the strength, of one style; zero where it paints nothing."""
+        layer = self.layers[style]
+        image = np.zeros((self.base.shape[0] * self.base.shape[1], 5), np.float32)
+        image[layer.texels, :4] = layer.target * np.float32(1 / 255)
+        image[layer.texels, 4] = layer.strength * np.float32(1 / 255)
+        return image.reshape(*self.base.shape[:2], 5)
+
+    def gate(self, style: int) -> Floats:
+        """(A, B) in {0, 1}: where anything of `style` can differ from the person without it, dilated by 3 texels."""
+        image = np.zeros(self.base.shape[:2], np.uint8)
+        image.reshape(-1)[self.layers[style].texels] = 1
+        moved = np.linalg.norm(self.figure.style_directions[:, :, style], axis=1) > 0
+        image |= self._moved_texels(moved)
+        return cv2.dilate(image, np.ones((7, 7), np.uint8)).astype(np.float32)
+
+    def _moved_texels(self, moved: NDArray[np.bool_]) -> Bytes:
+        """(A, B) the texels of every face of which a vertex moves."""
+        image = np.zeros(self.base.shape[:2], np.uint8)
+        faces = moved[self.figure.faces].any(1)
+        size = np.array([self.base.shape[1], self.base.shape[0]])
+        corners = self.figure.uv[self.figure.uv_faces[faces]]
+        pixels = np.stack([corners[..., 0], 1 - corners[..., 1]], -1) * size - 0.5
+        for triangle in np.round(pixels * 16).astype(np.int32):
+            cv2.fillConvexPoly(image, triangle, 1, shift=4)
+        return image
+
+    def visible_faces(self, atlas: Floats) -> NDArray[np.int64]:
+        """The faces, ascending, of which some texel of `atlas` (A, B, 4) shows: only these need be drawn."""
+        rows, columns = self._face_texels
+        shown = cv2.dilate((atlas[..., 3] > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
+        return np.flatnonzero(shown[rows, columns].any(1))
+
+    @cached_property
+    def _face_texels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(F, n) rows and columns of texels spread over each face."""
+        size = np.array([self.base.shape[1], self.base.shape[0]])
+        corners = self.figure.uv[self.figure.uv_faces]
+        pixels = np.stack([corners[..., 0], 1 - corners[..., 1]], -1) * size - 0.5
+        t = np.linspace(0, 1, 6)
+        grid = np.array([(1 - a - b, a, b) for a in t for b in t if a + b <= 1 + 1e-9])
+        points = np.round(np.einsum("gk,fkc->fgc", grid, pixels)).astype(np.int64)
+        points = np.clip(points, 0, size - 1)
+        return points[..., 1], points[..., 0]
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _blend(
+    atlas: Floats,
+    texels: NDArray[np.int32],
+    below: Floats,
+    target: Bytes,
+    strength: Bytes,
+    onset: Bytes,
+    share: np.float32,
+    total: np.float32,
+    softness: np.float32,
+) -> None:
+    unit = np.float32(1 / 255)
+    for m in numba.prange(texels.shape[0]):
+        ramp = (total - onset[m] * unit) / softness
+        amount = share * strength[m] * unit * min(max(ramp, np.float32(0)), np.float32(1))
+        if amount > 0:
+            for c in range(4):
+                atlas[texels[m], c] += amount * (target[m, c] * unit - below[m, c])
+
+
+_FIGURE_ARRAYS = (
+    "vertices",
+    "faces",
+    "uv",
+    "uv_faces",
+    "face_parts",
+    "expression_directions",
+    "style_directions",
+    "joint_style_directions",
+    "weights",
+    "joints",
+)
+_VERSION = "1"
+
+
+def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
+    """Write `wardrobe` to one safetensors file, atomically.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    figure = wardrobe.figure
+    tensors = {f"figure.{name}": np.ascontiguousarray(getattr(figure, name)) for name in _FIGURE_ARRAYS}
+    tensors |= {"base": wardrobe.base, "face_labels": wardrobe.face_labels}
+    for k, layer in enumerate(wardrobe.layers):
+        for name in ("texels", "target", "strength", "onset"):
+            tensors[f"layer.{k}.{name}"] = np.ascontiguousarray(getattr(layer, name))
+    document = {
+        "parts": figure.parts,
+        "expressions": figure.expression_names,
+        "categories": [dataclasses.asdict(category) for category in wardrobe.categories],
+        "styles": [dataclasses.asdict(style) for style in wardrobe.styles],
+        "softness": [layer.softness for layer in wardrobe.layers],
+        "labels": wardrobe.labels,
+        "head": wardrobe.head,
+        "licence": wardrobe.licence,
+    }
+    content = save(tensors, {"version": _VERSION, "wardrobe": json.dumps(document)})
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def load_wardrobe(path: Path) -> Wardrobe:
+    """Read what `save_wardrobe` wrote.
+
+    Raises:
+        InputError: not-a-wardrobe where the file is missing, cut short or another version's.
+    """
+    try:
+        content = path.read_bytes()
+        length = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+        if metadata["version"] != _VERSION:
+            raise ValueError(f"version {metadata['version']}")
+        document = json.loads(metadata["wardrobe"])
+        tensors = load_file(path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(
+            "not-a-wardrobe", f"{path} cannot be read as a wardrobe ({error})", "synthesize the clips again"
+        ) from error
+    styles = tuple(Style(**style) for style in document["styles"])
+    figure = Figure(
+        **{name: tensors[f"figure.{name}"] for name in _FIGURE_ARRAYS},
+        parts=tuple(document["parts"]),
+        expression_names=tuple(document["expressions"]),
+        style_names=tuple(style.slider for style in styles),
+    )
+    layers = tuple(
+        Layer(*(tensors[f"layer.{k}.{name}"] for name in ("texels", "target", "strength", "onset")), softness)
+        for k, softness in enumerate(document["softness"])
+    )
+    return Wardrobe(
+        figure,
+        tuple(Category(**category) for category in document["categories"]),
+        styles,
+        tensors["base"],
+        layers,
+        tuple(document["labels"]),
+        tensors["face_labels"],
+        document["head"],
+        document["licence"],
+    )
