@@ -20,9 +20,7 @@ Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A portrait photogr
 AvatarFile = Annotated[Path, typer.Argument(metavar="X.perse", help="An avatar file.")]
 Preset = Annotated[str, typer.Option(help="How long to take: draft, standard, high or paper.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
-HeadModel = Annotated[
-    str, typer.Option("--head", help="The head model: open, or your own FLAME file (.pkl or .npz).")
-]
+HeadModel = Annotated[str, typer.Option("--head", help="The head model: open, or your own FLAME file (.pkl or .npz).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 

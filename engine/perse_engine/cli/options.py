@@ -50,7 +50,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, float]:
 
 
 def parse_background(text: str) -> tuple[float, float, float] | None:
-    """sRGB in [0, 1] from "ff8000", or None from "none".
+    """SRGB in [0, 1] from "ff8000", or None from "none".
 
     Raises:
         InputError: "bad-color".

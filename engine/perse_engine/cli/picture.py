@@ -73,9 +73,7 @@ def state_of(avatar: Avatar, state: str, sliders: dict[str, float]) -> AvatarSta
     return dataclasses.replace(start, sliders={**start.sliders, **sliders})
 
 
-def view_of(
-    avatar: Avatar, camera: str, size: tuple[int, int] | None, angles: tuple[float, float, float]
-) -> Camera:
+def view_of(avatar: Avatar, camera: str, size: tuple[int, int] | None, angles: tuple[float, float, float]) -> Camera:
     """The camera named `camera` ("front" or "portrait"), at `size`, turned about the head's centre."""
     start = avatar.photo_camera if camera == "portrait" else avatar.neutral_camera
     fitted = start.fitted(*size) if size is not None else start

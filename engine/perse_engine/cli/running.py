@@ -65,7 +65,9 @@ def system_error(error: OSError) -> PerseError:
     """What the operating system refused, in our words."""
     where = error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return PerseError("no-space", f"the disk is full, so {where} was not written", "free some space and run it again")
+        return PerseError(
+            "no-space", f"the disk is full, so {where} was not written", "free some space and run it again"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return InputError("no-permission", f"{where} may not be written or read", "choose another place")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):

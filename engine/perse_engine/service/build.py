@@ -102,8 +102,8 @@ def _run(job: Job, photo: Path, out: Path, head: str, progress: Progress) -> Non
     from perse_engine.clips.catalogue import load_catalogue
     from perse_engine.clips.dataset import load_dataset, synthesize
     from perse_engine.clips.presets import clips_preset
-    from perse_engine.portraits.portrait import load_portrait, save_portrait
     from perse_engine.portraits.fitting import fit_portrait
+    from perse_engine.portraits.portrait import load_portrait, save_portrait
     from perse_engine.training.presets import training_preset
     from perse_engine.training.training import train
 
@@ -125,9 +125,7 @@ def _run(job: Job, photo: Path, out: Path, head: str, progress: Progress) -> Non
 
     def learn() -> Avatar:
         dataset = load_dataset(job.folder / DATASET)
-        return train(
-            dataset, training_preset(job.order.preset), job.folder / TRAINING, seed=seed, progress=report
-        )
+        return train(dataset, training_preset(job.order.preset), job.folder / TRAINING, seed=seed, progress=report)
 
     if not job.finished("fit"):
         _timed(job, "fit", fit)

@@ -1,10 +1,10 @@
 """A job's folder: its whole state, readable by anyone while it runs and after it has died.
 
-    job.json         what is built, the state, the seconds of each finished stage, the error
-    progress.jsonl   one line per report: time, stage, done, total
-    preview.png      the newest picture
-    lock             pid and start time of the process that works here
-    portrait/ dataset/ training/   what the stages write
+job.json         what is built, the state, the seconds of each finished stage, the error
+progress.jsonl   one line per report: time, stage, done, total
+preview.png      the newest picture
+lock             pid and start time of the process that works here
+portrait/ dataset/ training/   what the stages write
 """
 
 from __future__ import annotations

@@ -100,4 +100,6 @@ def _holder(path: Path) -> tuple[int, str] | None:
 
 def _running(path: Path, holder: tuple[int, str] | None) -> InputError:
     who = f"process {holder[0]}" if holder else "another process"
-    return InputError("job-running", f"{who} is working in {path.parent}", "wait for it, stop it, or give another --work")
+    return InputError(
+        "job-running", f"{who} is working in {path.parent}", "wait for it, stop it, or give another --work"
+    )
