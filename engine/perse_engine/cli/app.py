@@ -84,7 +84,7 @@ def train(
 
 
 @app.command(
-    epilog="Example: perse render me.perse --out me.png --size 1024x1024 --set attr_hair_long=1 expr_jawopen=0.4 --yaw 20"
+    epilog="Example: perse render me.perse --out me.png --size 1024x1024 --set expr_jawopen=0.4 attr_hat_cap=1 --yaw 20"
 )
 def render(
     avatar: AvatarFile,
