@@ -98,12 +98,13 @@ class Job:
 
     def recorded(self, progress: Progress) -> Progress:
         """`progress`, whose reports are also written to progress.jsonl, a few a second."""
-        last = {"time": 0.0, "stage": ""}
+        last_time, last_stage = 0.0, ""
 
         def report(stage: str, done: int, total: int) -> None:
+            nonlocal last_time, last_stage
             now = time.time()
-            if done == total or stage != last["stage"] or now - float(last["time"]) > _REPORT_S:
-                last.update(time=now, stage=stage)
+            if done == total or stage != last_stage or now - last_time > _REPORT_S:
+                last_time, last_stage = now, stage
                 line = json.dumps({"time": round(now, 3), "stage": stage, "done": done, "total": total})
                 with (self.folder / PROGRESS).open("a") as stream:
                     stream.write(line + "\n")

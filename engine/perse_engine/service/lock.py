@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
-import sys
+import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from perse_engine.errors import InputError
 
+_QUERY = 0x1000  # PROCESS_QUERY_LIMITED_INFORMATION
 _FRESH_S = 10.0
 """A lock that cannot be read may be about to be written; after this long it is rubbish."""
 
@@ -51,19 +53,18 @@ def process_start(pid: int) -> str | None:
 
     Where the system tells no start time, "alive".
     """
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         try:
             text = Path(f"/proc/{pid}/stat").read_text()
         except OSError:
             return None
         fields = text[text.rindex(")") + 2 :].split()  # the name in parentheses may hold spaces
         return None if fields[0] == "Z" else fields[19]
-    if sys.platform == "win32":
-        import ctypes
-
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+    if platform.system() == "Windows":
+        kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+        handle = kernel.OpenProcess(_QUERY, False, pid)
         if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
+            kernel.CloseHandle(handle)
         return "alive" if handle else None
     try:
         os.kill(pid, 0)

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -177,9 +178,9 @@ def test_closing_ends_the_engine_and_deletes_the_frames(pretend_engine):
     client = pretend_engine(ANSWERS)
     ticket = client.render(REQUEST)
     client.wait(ticket, timeout=30)
-    folder = os.path.dirname(ticket.message.target.path)
+    folder = Path(ticket.message.target.path).parent
     client.close()
     client.close()
-    assert not os.path.exists(folder)
+    assert not folder.exists()
     assert client.pid is None
     assert failure_of(client.start).code == "engine-closed"

@@ -65,9 +65,9 @@ def wire_camera(camera):
 def request_of(avatar):
     """Build a request for one avatar before the neutral camera."""
 
-    def build(identity, sliders=None, size=(96, 96), view="view", priority="viewport", model=np.eye(4), **fields):
+    def build(identity, sliders=None, size=(96, 96), view="view", priority="viewport", model=None, **fields):
         camera = wire_camera(avatar.neutral_camera.fitted(*size))
-        instance = Instance(identity, numbers(model), sliders or {})
+        instance = Instance(identity, numbers(np.eye(4) if model is None else model), sliders or {})
         return RenderRequest(view, priority, (instance,), camera, **fields)
 
     return build
