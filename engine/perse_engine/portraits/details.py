@@ -1,0 +1,139 @@
+"""What the shape space cannot say: a smooth displacement that brings the landmarks home, and where the eyes look."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sparse
+from numpy.typing import NDArray
+from scipy.sparse.linalg import splu
+
+from perse_engine.cameras import Camera
+from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
+from perse_engine.portraits.correspondence import Correspondence
+from perse_engine.portraits.landmarks import OVAL, Face
+
+STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
+REACH = 0.012  # metres that detail may move a vertex
+
+
+def detail_offsets(
+    head: Head, correspondence: Correspondence, face: Face, vertices: NDArray[np.floating], camera: Camera
+) -> NDArray[np.float32]:
+    """(V, 3) metres in head space: moves the landmarks under their pixels, across the view only, smoothly.
+
+    Args:
+        vertices: (V, 3) as in the photograph, in the axes that `camera` sees.
+    """
+    points = correspondence.points(head, vertices)
+    projected = camera.project(points)
+    missing = np.zeros((468, 3))
+    missing[:, :2] = (face.landmarks[:, :2] - projected[:, :2]) * projected[:, 2:] / [camera.fx, camera.fy]
+    wanted = missing @ camera.view[:3, :3]
+    weight = 1 / (1 + (correspondence.error.astype(np.float64) / 0.004) ** 2)
+    weight[list(OVAL)] = 0.0
+    length = np.linalg.norm(wanted, axis=1)
+    weight /= 1 + (length / REACH) ** 4
+
+    count = len(head.template)
+    rows = np.repeat(np.arange(468), 3)
+    columns = head.faces[correspondence.triangle].reshape(-1)
+    sample = sparse.csr_matrix((correspondence.barycentric.reshape(-1), (rows, columns)), shape=(468, count))
+    bending = _laplacian(head.faces, count)
+    pull = sample.T @ sparse.diags(weight)
+    # far from any landmark nothing should move: a weak spring home, stronger behind the face
+    home = sparse.diags(np.where(head.regions["face"] > 0.3, 1e-3, 3e-2))
+    system = (pull @ sample + STIFFNESS * (bending.T @ bending) + home).tocsc()
+    offsets = splu(system).solve(np.asarray(pull @ wanted))
+    return _with_inner_parts(head, vertices, offsets).astype(np.float32)
+
+
+def _laplacian(faces: NDArray[np.integer], count: int) -> sparse.csr_matrix:
+    """(V, V) each vertex less the mean of its neighbours."""
+    i = faces[:, [0, 1, 2, 1, 2, 0]].reshape(-1)
+    j = faces[:, [1, 2, 0, 0, 1, 2]].reshape(-1)
+    adjacency = sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=(count, count))
+    adjacency.data[:] = 1
+    degree = np.asarray(adjacency.sum(1)).reshape(-1)
+    return sparse.diags((degree > 0).astype(float)) - sparse.diags(1 / np.maximum(degree, 1)) @ adjacency
+
+
+def _with_inner_parts(head: Head, vertices: NDArray[np.floating], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Eyes, lashes, teeth and tongue follow the skin around them; each eyeball stays a ball."""
+    result = offsets.copy()
+    skin = head.parts.index("skin")
+    of_skin = np.zeros(len(vertices), bool)
+    of_skin[head.faces[head.face_parts == skin]] = True
+    where = np.asarray(vertices, np.float64)
+    skin_points, skin_offsets = where[of_skin], offsets[of_skin]
+    for name in head.parts:
+        if name in ("skin", "bust"):
+            continue
+        own = np.unique(head.faces[head.face_parts == head.parts.index(name)])
+        own = own[~of_skin[own]]
+        if name == "eyes":
+            for side in (own[where[own, 0] > 0], own[where[own, 0] <= 0]):
+                if len(side):
+                    result[side] = _nearby(skin_points, skin_offsets, where[side].mean(0), 0.022)
+        elif name == "lashes":
+            for v in own:
+                result[v] = _nearby(skin_points, skin_offsets, where[v], 0.004)
+        elif len(own):
+            result[own] = 0.0
+    return result
+
+
+def _nearby(
+    points: NDArray[np.float64], values: NDArray[np.float64], place: NDArray[np.float64], radius: float
+) -> NDArray[np.float64]:
+    """The mean value around a place, weighted by a Gaussian."""
+    squared = ((points - place) ** 2).sum(1)
+    weight = np.exp(-0.5 * (squared - squared.min()) / radius**2)
+    return np.asarray(weight @ values / weight.sum())
+
+
+def joint_offsets(head: Head, offsets: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(5, 3) how the joints move with the vertices: the eyes with their balls, the others not at all."""
+    moved = np.zeros((5, 3), np.float32)
+    if "eyes" in head.parts:
+        eyes = np.unique(head.faces[head.face_parts == head.parts.index("eyes")])
+        for joint in (LEFT_EYE, RIGHT_EYE):
+            near = eyes[np.sign(head.template[eyes, 0]) == np.sign(head.joints[joint, 0])]
+            moved[joint] = offsets[near].mean(0)
+    return moved
+
+
+def gaze(
+    centers: NDArray[np.floating],
+    eyeball_radius: float,
+    iris_pixels: NDArray[np.floating],
+    camera: Camera,
+    limit: float = 0.6,
+) -> NDArray[np.float32]:
+    """(2, 3) axis-angle of the eyes, left first, that bring the irises under their pixels.
+
+    Args:
+        centers: (2, 3) eyeballs in the axes that `camera` sees, neck and root already turned.
+        iris_pixels: (2, 2).
+        limit: radians beyond which no eye turns.
+    """
+    turns = np.zeros((2, 3))
+    for k in range(2):
+        yaw = pitch = 0.0
+        for _ in range(12):
+            front = _direction(yaw, pitch)
+            columns = [front, _direction(yaw + 1e-4, pitch), _direction(yaw, pitch + 1e-4)]
+            seen = camera.project(centers[k] + eyeball_radius * 0.92 * np.stack(columns))[:, :2]
+            jacobian = ((seen[1:] - seen[0]) / 1e-4).T
+            step = np.linalg.lstsq(jacobian, iris_pixels[k] - seen[0], rcond=None)[0]
+            yaw, pitch = (float(np.clip(value, -limit, limit)) for value in (yaw + step[0], pitch + step[1]))
+        turns[k] = [-pitch, yaw, 0]
+    # eyes look at one thing: their heights agree, and what differs sideways is squint only
+    turns[:, 0] = turns[:, 0].mean()
+    apart = float(np.clip(turns[0, 1] - turns[1, 1], -0.12, 0.05))
+    turns[:, 1] = turns[:, 1].mean() + np.array([0.5, -0.5]) * apart
+    return turns.astype(np.float32)
+
+
+def _direction(yaw: float, pitch: float) -> NDArray[np.float64]:
+    """Where an eye looks in head space; positive yaw to the person's left, positive pitch up."""
+    return np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])

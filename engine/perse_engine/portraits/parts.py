@@ -1,0 +1,220 @@
+"""Soft masks of a photograph's parts: skin, hair, brows, eyes, lips, ears, neck, clothes.
+
+Landmarks outline the face, the fitted head says where ears, neck and scalp are, the matte says what is the person, and
+colour models (Rother, Kolmogorov, Blake, "GrabCut", 2004) divide what geometry leaves open.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.heads.head import Head
+from perse_engine.portraits.landmarks import (
+    INNER_LIPS,
+    LEFT_BROW,
+    LEFT_LIDS,
+    OUTER_LIPS,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_LIDS,
+)
+from perse_engine.portraits.matting import guided_filter
+from perse_engine.surfaces.rasterize import rasterize_mesh
+from perse_engine.surfaces.shading import interpolate
+
+SIDE = 288  # pixels of the square in which colour models are fitted
+Mask = NDArray[np.float32]
+
+
+def find_parts(
+    pixels: NDArray[np.uint8],
+    matte: Mask,
+    landmarks: NDArray[np.floating],
+    head: Head,
+    vertices: NDArray[np.floating],
+    camera: Camera,
+) -> dict[str, Mask]:
+    """Masks (H, W) in [0, 1]; skin, hair, ears, neck and clothes add up to the matte.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        matte: (H, W).
+        landmarks: (468, 3) pixels.
+        vertices: (V, 3) the fitted head as in the photograph.
+        camera: of the whole photograph.
+    """
+    height, width = matte.shape
+    side = 3.6 * float(np.ptp(landmarks[:, 1]))
+    x, y = landmarks[:, :2].min(0) * 0.5 + landmarks[:, :2].max(0) * 0.5 - side / 2
+    scale = SIDE / side
+    matrix = np.array([[scale, 0, -x * scale + scale / 2 - 0.5], [0, scale, -y * scale + scale / 2 - 0.5]])
+    area = _shrunk(pixels, matrix, scale)
+    alpha = cv2.warpAffine(matte, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    points = landmarks[:, :2] * scale - np.array([x, y]) * scale
+    small = _scaled_window(camera, x, y, scale)
+
+    classes = _classify(area, np.asarray(alpha, np.float32), points, head, vertices, small)
+    guide = area.astype(np.float32) / 255
+    names = ("hair", "clothes", "ears", "neck")
+    soft = np.stack([np.clip(guided_filter(guide, classes[name], radius=3, epsilon=4e-4), 0, 1) for name in names])
+    soft /= np.maximum(soft.sum(0), 1)
+    inverse = np.array([[1 / scale, 0, x + 0.5 / scale - 0.5], [0, 1 / scale, y + 0.5 / scale - 0.5]])
+    full = {
+        name: np.asarray(
+            cv2.warpAffine(mask, inverse, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        ).clip(0, 1)
+        for name, mask in zip(names, soft, strict=True)
+    }
+    # what lies outside the square is far from the head
+    full["hair"] *= _inside(matte.shape, x, y, side)
+    rest = np.clip(1 - full["hair"] - full["clothes"] - full["ears"] - full["neck"], 0, 1)
+    parts = {name: (mask * matte).astype(np.float32) for name, mask in full.items()}
+    parts["skin"] = (rest * matte).astype(np.float32)
+    for name, outlines in (
+        ("brows", (_ring(LEFT_BROW), _ring(RIGHT_BROW))),
+        ("eyes", (_lid_ring(LEFT_LIDS), _lid_ring(RIGHT_LIDS))),
+        ("lips", (OUTER_LIPS,)),
+    ):
+        drawn = sum(polygon(matte.shape, landmarks[list(outline), :2]) for outline in outlines)
+        parts[name] = np.clip(np.asarray(drawn, np.float32), 0, 1) * matte
+    parts["lips"] *= 1 - mouth_opening(matte.shape, landmarks)
+    return {name: parts[name] for name in ("skin", "hair", "brows", "eyes", "lips", "ears", "neck", "clothes")}
+
+
+def mouth_opening(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> Mask:
+    """(H, W) what shows between the lips."""
+    return polygon(shape, landmarks[list(INNER_LIPS), :2])
+
+
+def eye_openings(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> Mask:
+    """(H, W) what shows between the lids."""
+    both = sum(polygon(shape, landmarks[list(_lid_ring(lids)), :2]) for lids in (LEFT_LIDS, RIGHT_LIDS))
+    return np.clip(np.asarray(both, np.float32), 0, 1)
+
+
+def polygon(shape: tuple[int, int], points: NDArray[np.floating]) -> Mask:
+    """(H, W) antialiased filled outline; pixel centres at + 0.5."""
+    drawn = np.zeros(shape, np.uint8)
+    cv2.fillPoly(drawn, [np.round((points - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return drawn.astype(np.float32) / 255
+
+
+def _ring(indices: tuple[int, ...]) -> tuple[int, ...]:
+    return indices
+
+
+def _lid_ring(lids: tuple[int, ...]) -> tuple[int, ...]:
+    """Lower lid from one corner to the other, then the upper lid back."""
+    return lids[:9] + lids[:8:-1]
+
+
+def _classify(
+    area: NDArray[np.uint8],
+    alpha: Mask,
+    points: NDArray[np.floating],
+    head: Head,
+    vertices: NDArray[np.floating],
+    camera: Camera,
+) -> dict[str, Mask]:
+    """Hard masks in the square."""
+    fragments = rasterize_mesh(vertices, head.faces, camera)
+    names = ("scalp", "ears", "neck", "face")
+    regions = interpolate(fragments, head.faces, np.stack([head.regions[name] for name in names], 1))
+    scalp, ears, neck, facial = (regions[..., k] > 0.5 for k in range(4))
+    person = alpha > 0.5
+    face_height = float(np.ptp(points[:, 1]))
+    rows = np.arange(SIDE)[:, None] + 0.5
+    chin = points[152, 1]
+    oval = polygon((SIDE, SIDE), points[list(OVAL)]) > 0.5
+    inner = cv2.erode(oval.astype(np.uint8), _disc(face_height * 0.10)) > 0
+    low = rows > points[168, 1]  # below the bridge of the nose the oval is skin
+    surely_face = inner | (oval & low & (cv2.erode(oval.astype(np.uint8), _disc(face_height * 0.03)) > 0))
+    head_drawn = (scalp | ears | facial) & (fragments.triangle >= 0)
+    beyond = ~(cv2.dilate((fragments.triangle >= 0).astype(np.uint8), _disc(face_height * 0.04)) > 0)
+    above_shoulders = rows < chin - 0.05 * face_height
+    surely_hair = person & (scalp | (beyond & above_shoulders)) & ~oval
+    surely_hair = cv2.erode(surely_hair.astype(np.uint8), _disc(2)) > 0
+
+    trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
+    trimap[person & above_shoulders & (~oval | (rows < points[10, 1] + 0.25 * face_height))] = cv2.GC_PR_FGD
+    trimap[surely_hair] = cv2.GC_FGD
+    trimap[surely_face | ~person | (rows > chin + 0.75 * face_height)] = cv2.GC_BGD
+    hair = _grab(area, trimap) & person
+
+    # what hangs below the chin and does not hang together with the rest is clothing
+    hair = _touching(hair, surely_hair)
+    left = person & ~hair
+    tone = _skin_seed(area, points, face_height)
+    below = rows > chin - 0.12 * face_height
+    trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
+    trimap[left & below & ~oval] = cv2.GC_PR_FGD
+    trimap[left & (rows > chin + 1.0 * face_height)] = cv2.GC_FGD
+    trimap[~left | surely_face | (tone & oval)] = cv2.GC_BGD
+    # only the face teaches what skin is: the background would teach anything
+    filled = area.copy()
+    filled[~person] = np.median(area[surely_face], 0).astype(np.uint8)
+    clothes = _grab(filled, trimap) & left & below & ~oval
+    clothes = cv2.morphologyEx(clothes.astype(np.uint8), cv2.MORPH_OPEN, _disc(2)) > 0
+    bare = left & ~clothes & ~oval
+    neck_mask = bare & ~head_drawn & (rows > points[94, 1]) | (bare & neck)
+    ear_mask = bare & ~neck_mask & (ears | beyond | ~facial) & (rows > points[10, 1] + 0.2 * face_height)
+    return {
+        "hair": hair.astype(np.float32),
+        "clothes": clothes.astype(np.float32),
+        "ears": ear_mask.astype(np.float32),
+        "neck": (neck_mask & ~ear_mask).astype(np.float32),
+    }
+
+
+def _grab(area: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    if not (trimap == cv2.GC_FGD).any() or not (trimap == cv2.GC_BGD).any():
+        return trimap == cv2.GC_FGD
+    cv2.setRNGSeed(7)  # its k-means starts at random
+    labels = trimap.copy()
+    cv2.grabCut(area, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+
+
+def _touching(mask: NDArray[np.bool_], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected pieces of `mask` that hold some of `seed`, and are not crumbs."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    seeded = np.bincount(labels[seed], minlength=count) if seed.any() else np.zeros(count)
+    keep = (seeded > 0.02 * sizes) & (sizes > 30)
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _skin_seed(area: NDArray[np.uint8], points: NDArray[np.floating], face_height: float) -> NDArray[np.bool_]:
+    """Cheeks and nose."""
+    seed = np.zeros(area.shape[:2], np.uint8)
+    for k in (50, 280, 205, 425, 4, 151):
+        cv2.circle(seed, (int(points[k, 0]), int(points[k, 1])), max(2, int(face_height * 0.06)), 1, -1)
+    return seed > 0
+
+
+def _shrunk(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float) -> NDArray[np.uint8]:
+    if scale < 0.5:  # warpAffine does not average
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale)
+    warped = cv2.warpAffine(pixels, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)
+
+
+def _scaled_window(camera: Camera, x: float, y: float, scale: float) -> Camera:
+    return Camera(
+        camera.view, camera.fx * scale, camera.fy * scale, (camera.cx - x) * scale, (camera.cy - y) * scale, SIDE, SIDE
+    )
+
+
+def _inside(shape: tuple[int, int], x: float, y: float, side: float) -> Mask:
+    inside = np.zeros(shape, np.float32)
+    inside[max(0, round(y)) : max(0, round(y + side)), max(0, round(x)) : max(0, round(x + side))] = 1
+    return inside
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    size = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
