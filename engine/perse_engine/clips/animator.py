@@ -13,7 +13,7 @@ from perse_engine.cameras import Camera
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.heads.figure_posing import rest_figure, skin
 from perse_engine.heads.posing import joint_transforms
-from perse_engine.surfaces.shading import render_textured
+from perse_engine.surfaces.shading import Mipmap, mipmap, render_mipmapped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,12 +37,12 @@ class Look:
 
     Attributes:
         weights: (K,) of the styles.
-        texture: (A, B, 4).
+        texture: the atlas.
         faces: the faces of which something shows.
     """
 
     weights: NDArray[np.float32]
-    texture: NDArray[np.float32]
+    texture: Mipmap
     faces: NDArray[np.int64]
 
 
@@ -50,7 +50,7 @@ def look_of(wardrobe: Wardrobe, state: AvatarState) -> Look:
     """What the attribute sliders of `state` make of a wardrobe."""
     weights = wardrobe.weights(state.sliders)
     texture = wardrobe.texture(weights)
-    return Look(weights, texture, wardrobe.visible_faces(texture))
+    return Look(weights, mipmap(texture), wardrobe.visible_faces(texture))
 
 
 def posed_vertices(wardrobe: Wardrobe, state: AvatarState, weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,7 +73,7 @@ def render_frame(
     """
     look = look or look_of(wardrobe, state)
     figure = wardrobe.figure
-    rendered = render_textured(
+    rendered = render_mipmapped(
         posed_vertices(wardrobe, state, look.weights),
         figure.faces[look.faces],
         figure.uv,

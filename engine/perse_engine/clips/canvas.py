@@ -142,7 +142,7 @@ class Canvas:
 
     @cached_property
     def photo_masks(self) -> dict[str, Floats]:
-        """(A, B) by name, as the photo shows them: lips, brows, hair, clothes. Lips and brows go on where it is hidden."""
+        """(A, B) by name: lips, brows, hair, clothes as the photo shows them; lips and brows go on beyond that."""
         names = ("lips", "brows", "hair", "clothes")
         portrait = self.portrait
         stack = np.ascontiguousarray(np.stack([portrait.parts[name] for name in names], -1), np.float32)

@@ -109,7 +109,8 @@ def _edit(canvas: Canvas, worn: _Worn, parameters: Parameters, place: int, seed:
         case Hair():
             return hair(canvas, parameters, seed)
         case Glasses():
-            assert worn.frame is not None and worn.lenses is not None
+            assert worn.frame is not None
+            assert worn.lenses is not None
             return accessory_edit.glasses(canvas, parameters, worn.frame.shapes[place], worn.lenses.shapes[place])
         case Hat():
             assert worn.hat is not None

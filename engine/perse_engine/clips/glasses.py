@@ -71,7 +71,7 @@ class _Relief:
         self._forward = self._camera.position()[2] - np.minimum(*depths)
 
     def forward(self, points: Floats) -> Floats:
-        """z of the face in front at (..., 2 or 3) points' x and y; −inf beside the head."""
+        """Forward z of the face in front at (..., 2 or 3) points' x and y; −inf beside the head."""
         pixels = self._camera.project(
             np.concatenate([points[..., :2], np.full((*points.shape[:-1], 1), self._center[2])], -1)
         )
@@ -123,8 +123,7 @@ def _shape(anatomy: Anatomy, relief: _Relief, style: Glasses) -> tuple[Floats, F
         SIDES,
     )
     ring = ring[1:-1]
-    for side in (1, -1):
-        rings.append((ring * [side, 1, 1]).reshape(-1, 3))
+    rings += [(ring * [side, 1, 1]).reshape(-1, 3) for side in (1, -1)]
 
     inner = outline[:, 0].argmin()
     reach = outline[inner, 0] + 0.3 * thick

@@ -81,15 +81,47 @@ def render_textured(
         texture: (h, w, 3) or (h, w, 4) sRGB and straight alpha in [0, 1]; sampled bilinearly from a mip pyramid.
         samples: each pixel is the mean of samples x samples points of it.
     """
+    return render_mipmapped(vertices, faces, uv, uv_faces, mipmap(texture), camera, samples=samples)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mipmap:
+    """A texture made ready once, to be drawn many times.
+
+    Attributes:
+        texels: (n, 4) float32 premultiplied, the levels one after another, each row by row.
+        sizes: (L, 2) int64 height and width of each level.
+        offsets: (L,) int64 where each level starts.
+    """
+
+    texels: NDArray[np.float32]
+    sizes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+
+def mipmap(texture: NDArray[np.floating]) -> Mipmap:
+    """The mip levels of a texture (h, w, 3) or (h, w, 4), sRGB and straight alpha in [0, 1]."""
     pyramid = _pyramid(np.ascontiguousarray(texture, np.float32))
+    sizes = np.array([[level.shape[0], level.shape[1]] for level in pyramid], np.int64)
+    ends = np.cumsum(sizes[:, 0] * sizes[:, 1])
+    return Mipmap(np.concatenate([level.reshape(-1, 4) for level in pyramid]), sizes, np.concatenate([[0], ends[:-1]]))
+
+
+def render_mipmapped(
+    vertices: NDArray[np.floating],
+    faces: NDArray[np.integer],
+    uv: NDArray[np.floating],
+    uv_faces: NDArray[np.integer],
+    texture: Mipmap,
+    camera: Camera,
+    *,
+    samples: int = 2,
+) -> Rendered:
+    """Draw as `render_textured` does, with a texture that `mipmap` made ready."""
+    texels, sizes, offsets = texture.texels, texture.sizes, texture.offsets
     fine = camera.resized(camera.width * samples, camera.height * samples)
     edges, boxes = triangle_edges(vertices, faces, fine)
     corners = np.ascontiguousarray(uv, np.float32)[np.asarray(uv_faces)]
-    sizes = np.array([[level.shape[0], level.shape[1]] for level in pyramid], np.int64)
-    offsets = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1])]).astype(np.int64)
-    texels = (
-        np.concatenate([level.reshape(-1, 4) for level in pyramid]) if len(pyramid) > 1 else pyramid[0].reshape(-1, 4)
-    )
     levels = _levels(edges, boxes, corners, sizes)
     starts, order = bin_triangles(boxes, fine.height)
 
