@@ -551,8 +551,10 @@ def bench() -> None:
         if status != 0:
             raise Problem("failed", f"perse bench ended with exit status {status}", "read what it printed above")
         say("== Blender")
-        program = words(ROOT / "tests" / "benchmarks" / "blender_frame.py", "--zip", archive, "--out", reports[1])
-        command = [python_of(environment), *program]
+        programs, avatar = ROOT / "tests" / "benchmarks", Path(folder) / "bench.perse"
+        run("an avatar to measure", python_of(ENGINE), programs / "bench_avatar.py", "--out", avatar)
+        options = words("--zip", archive, "--avatar", avatar, "--out", reports[1])
+        command = words(python_of(environment), programs / "blender_frame.py", *options)
         run("Blender's benchmark", *command, BLENDER_USER_RESOURCES=folder, PERSE_ENGINE=tool("perse"))
         report, rows = (json.loads(path.read_text()) for path in reports)
     report["rows"] += rows
