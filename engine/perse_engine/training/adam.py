@@ -1,0 +1,85 @@
+"""Adam for many rows of which few are seen: a row without a gradient is left alone, moments and all.
+
+Kingma and Ba 2015; rows as in the selective Adam of Mallick et al., "Taming 3DGS", 2024. There is no bias correction:
+from zero moments the first step has the length of the learning rate, which is what a row seen for the first time needs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+MEAN_DECAY, SQUARE_DECAY = np.float32(0.9), np.float32(0.99)
+TINY = np.float32(1e-16)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moments:
+    """Running mean and mean square of the gradients of one array of rows (n, c)."""
+
+    mean: Floats
+    square: Floats
+
+
+def fresh_moments(rows: int, columns: int) -> Moments:
+    """Moments of gradients that were never seen."""
+    return Moments(np.zeros((rows, columns), np.float32), np.zeros((rows, columns), np.float32))
+
+
+def adam_step(
+    values: Floats, gradients: Floats, moments: Moments, anchors: Floats, rate: float, pull: float, rows: slice
+) -> None:
+    """Move the `rows` of `values` (n, c) in place.
+
+    Args:
+        values, gradients, anchors: (n, c).
+        rate: learning rate.
+        pull: share of the way to its anchor that a row which was seen is drawn each step.
+        rows: which of them may move; those whose gradient is zero throughout do not.
+    """
+    _step(
+        values,
+        gradients,
+        moments.mean,
+        moments.square,
+        anchors,
+        np.float32(rate),
+        np.float32(pull),
+        rows.start,
+        rows.stop,
+    )
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _step(
+    values: Floats,
+    gradients: Floats,
+    means: Floats,
+    squares: Floats,
+    anchors: Floats,
+    rate: np.float32,
+    pull: np.float32,
+    start: int,
+    stop: int,
+) -> None:
+    one = np.float32(1.0)
+    for i in numba.prange(start, stop):
+        seen = False
+        for c in range(values.shape[1]):
+            if gradients[i, c] != np.float32(0.0):
+                seen = True
+        if not seen:
+            continue
+        for c in range(values.shape[1]):
+            gradient = gradients[i, c]
+            mean = MEAN_DECAY * means[i, c] + (one - MEAN_DECAY) * gradient
+            square = SQUARE_DECAY * squares[i, c] + (one - SQUARE_DECAY) * gradient * gradient
+            means[i, c], squares[i, c] = mean, square
+            moved = values[i, c] - rate * mean / (math.sqrt(square) + TINY)
+            values[i, c] = moved + pull * (anchors[i, c] - moved)

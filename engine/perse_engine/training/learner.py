@@ -1,0 +1,126 @@
+"""One step of learning: decode, draw, compare, and move what was seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perse_engine.avatars.avatar import Avatar
+from perse_engine.avatars.decoding import take_stance
+from perse_engine.avatars.torch_decode import Parameters, decode_torch, parameters_of, with_parameters
+from perse_engine.splatting.torch_op import rasterize_torch
+from perse_engine.training.adam import adam_step, fresh_moments
+from perse_engine.training.losses import picture_loss
+from perse_engine.training.views import Lesson
+
+Floats = NDArray[np.float32]
+
+LAST_RATE = 0.04
+"""Of the first, at the last step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How one parameter moves: learning rate, and the share of the way back to its start that each step draws it."""
+
+    rate: float
+    pull: float = 0.0
+
+
+# Offsets are metres; a spacing between Gaussians is about a millimetre.
+PACES: dict[str, Pace] = {
+    "offsets": Pace(2.5e-5, 1e-3),
+    "log_scales": Pace(1e-2, 1e-3),
+    "quaternions": Pace(4e-3),
+    "opacity_logits": Pace(3e-2, 1e-3),
+    "colors": Pace(8e-3, 5e-4),
+    "style_colors": Pace(1e-2, 1e-3),
+    "style_opacity_logits": Pace(4e-2, 1e-3),
+    "style_offsets": Pace(1e-5, 1e-2),
+}
+SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
+"""How far a standard deviation may leave its start: neither dust nor needles."""
+LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
+
+
+class Learner:
+    """An avatar that learns. Its arrays change in place; `arrays` is all that a checkpoint needs."""
+
+    def __init__(self, start: Avatar, steps: int) -> None:
+        self._steps = steps
+        self._parameters = parameters_of(start)
+        self._shared = with_parameters(start, self._parameters)
+        self._anchors = {name: tensor.detach().numpy().copy() for name, tensor in self._named()}
+        self._moments = {name: fresh_moments(*_rows(tensor).shape) for name, tensor in self._named()}
+
+    @property
+    def avatar(self) -> Avatar:
+        """The avatar as it stands; it changes with the next step."""
+        return self._shared
+
+    def arrays(self) -> dict[str, Floats]:
+        """Everything that a step changes, by name, sharing memory."""
+        moments = self._moments
+        return {
+            **{name: tensor.detach().numpy() for name, tensor in self._named()},
+            **{f"{name}.mean": moments[name].mean for name in moments},
+            **{f"{name}.square": moments[name].square for name in moments},
+        }
+
+    def learn(self, lesson: Lesson, step: int) -> float:
+        """Take one step and return its loss."""
+        stance = take_stance(self._shared, lesson.state)
+        decoded = decode_torch(self._shared, stance, self._parameters)
+        color, alpha = rasterize_torch(*decoded, lesson.camera)
+        background = torch.from_numpy(lesson.background)
+        composed = color + (1 - alpha)[..., None] * background
+        loss = picture_loss(
+            composed,
+            alpha,
+            torch.from_numpy(lesson.target),
+            torch.from_numpy(lesson.matte),
+            torch.from_numpy(lesson.weights),
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._move(stance.weights, stance.presence, step)
+        return float(loss.detach())
+
+    def _move(self, weights: Floats, presence: Floats, step: int) -> None:
+        share = step / max(self._steps, 1)
+        decay = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+        looks = self._shared.appearance
+        active = [looks.of(k) for k in np.flatnonzero((weights != 0) | (presence != 0))]
+        for name, tensor in self._named():
+            gradient, tensor.grad = tensor.grad, None
+            if gradient is None:
+                continue
+            values, pace, moments = _rows(tensor), PACES[name], self._moments[name]
+            anchors = self._anchors[name].reshape(values.shape)
+            for rows in active if name.startswith("style_") else [slice(0, len(values))]:
+                slopes = gradient.numpy().reshape(values.shape)
+                adam_step(values, slopes, moments, anchors, pace.rate * decay, pace.pull * decay, rows)
+                self._bound(name, values[rows], anchors[rows])
+
+    def _bound(self, name: str, values: Floats, anchors: Floats) -> None:
+        if name == "log_scales":
+            np.clip(values, anchors + SMALLER, anchors + LARGER, out=values)
+        elif name.endswith("opacity_logits"):
+            np.clip(values, LEAST_LOGIT, MOST_LOGIT, out=values)
+        elif name.endswith("colors"):
+            np.clip(values, 0, 1, out=values)
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        for field in dataclasses.fields(Parameters):
+            yield field.name, getattr(self._parameters, field.name)
+
+
+def _rows(tensor: Tensor) -> Floats:
+    """The tensor's memory as (n, c)."""
+    array: Floats = tensor.detach().numpy()
+    return array.reshape(len(array), -1)

@@ -1,0 +1,50 @@
+"""How long and how finely an avatar is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from perse_engine.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """One training.
+
+    Attributes:
+        name: what people ask for.
+        gaussians: N.
+        steps: pictures that are learnt from, one a step.
+        size: side in pixels to which a picture is reduced, and side of a box cut from a finer one.
+        boxes: share of the steps, after the first third, that look at a box of the finest picture.
+        photo: share of the steps that look at the photo itself.
+    """
+
+    name: str
+    gaussians: int
+    steps: int
+    size: int = 256
+    boxes: float = 0.5
+    photo: float = 0.12
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("draft", 15_000, 1_300, boxes=0.25),
+        Preset("standard", 30_000, 3_200),
+        Preset("high", 60_000, 8_000, boxes=0.6),
+        Preset("paper", 130_000, 30_000, size=512, boxes=0.3),
+    )
+}
+
+
+def training_preset(name: str) -> Preset:
+    """The preset called `name`.
+
+    Raises:
+        InputError: unknown-preset.
+    """
+    if name not in PRESETS:
+        raise InputError("unknown-preset", f"there is no preset {name!r}", f"choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,116 @@
+"""From a dataset to an avatar."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from perse_engine.avatars.avatar import Avatar
+from perse_engine.avatars.rendering import render_avatar
+from perse_engine.avatars.state import AvatarState
+from perse_engine.avatars.tensors import pack
+from perse_engine.avatars.torch_decode import parameters_of, with_parameters
+from perse_engine.errors import Cancelled
+from perse_engine.files import atomic_write
+from perse_engine.progress import Progress
+from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
+from perse_engine.training.learner import Learner
+from perse_engine.training.presets import Preset
+from perse_engine.training.views import Lessons, View
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT, PREVIEW = "checkpoint.safetensors", "preview.png"
+STEPS_BETWEEN_CHECKPOINTS = 200
+STEPS_BETWEEN_REPORTS = 5
+SECONDS_BETWEEN_PREVIEWS = 5.0
+PREVIEW_SIZE = 256
+STAGE = "train"
+
+
+def train_views(
+    start: Avatar,
+    views: Sequence[View],
+    photo: View | None,
+    preset: Preset,
+    work: Path,
+    *,
+    seed: int,
+    progress: Progress,
+) -> Avatar:
+    """Train `start` until it looks like `views`.
+
+    The same arguments give the same avatar, whether or not the run was broken off in between.
+
+    Args:
+        start: the untrained avatar.
+        views: what to learn from.
+        photo: the photograph itself, looked at more often; None where there is none.
+        preset: how long and how finely.
+        work: folder of the checkpoint and of the preview picture.
+        seed: of everything random.
+        progress: told every few steps.
+
+    Raises:
+        Cancelled: `progress` said so; a checkpoint is written first.
+        OSError: `work` cannot be written.
+    """
+    lessons = Lessons(views, photo, preset, seed)
+    learner = Learner(start, preset.steps)
+    arrays = learner.arrays()
+    fingerprint = _fingerprint(start, views, preset, seed)
+    checkpoint = work / CHECKPOINT
+    begun = load_checkpoint(checkpoint, fingerprint, arrays)
+    step, pictured = begun, 0.0
+    try:
+        for step in range(begun, preset.steps):
+            if step % STEPS_BETWEEN_REPORTS == 0:
+                progress(STAGE, step, preset.steps)
+            if step > begun and step % STEPS_BETWEEN_CHECKPOINTS == 0:
+                save_checkpoint(checkpoint, step, fingerprint, arrays)
+            if time.monotonic() - pictured > SECONDS_BETWEEN_PREVIEWS:
+                _write_preview(work / PREVIEW, learner.avatar, photo)
+                pictured = time.monotonic()
+            loss = learner.learn(lessons.at(step), step)
+            if step % STEPS_BETWEEN_CHECKPOINTS == 0:
+                logger.info("step %d of %d, loss %.4f", step, preset.steps, loss)
+    except Cancelled:
+        save_checkpoint(checkpoint, step, fingerprint, arrays)
+        raise
+    if begun < preset.steps:
+        save_checkpoint(checkpoint, preset.steps, fingerprint, arrays)
+    progress(STAGE, preset.steps, preset.steps)
+    return _detached(learner.avatar)
+
+
+def _detached(avatar: Avatar) -> Avatar:
+    return with_parameters(avatar, parameters_of(avatar))
+
+
+def _fingerprint(start: Avatar, views: Sequence[View], preset: Preset, seed: int) -> str:
+    """What decides the outcome of a training, in one hash."""
+    digest = hashlib.sha256(repr((preset, seed, start.low_pass)).encode())
+    for name, array in sorted(pack(start).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array))
+    for view in views:
+        digest.update(repr((view.name, view.camera.to_json(), sorted(view.state.sliders.items()))).encode())
+        digest.update(np.ascontiguousarray(view.state.pose))
+    return digest.hexdigest()
+
+
+def _write_preview(path: Path, avatar: Avatar, photo: View | None) -> None:
+    size = PREVIEW_SIZE
+    shots = [(AvatarState(), avatar.neutral_camera.fitted(size, size))]
+    if photo is not None:
+        shots.insert(0, (photo.state, photo.camera.fitted(size, size)))
+    panels = [render_avatar(avatar, state, camera, (1, 1, 1))[..., :3] for state, camera in shots]
+    pixels = (np.clip(np.concatenate(panels, 1), 0, 1) * 255 + 0.5).astype(np.uint8)
+    with atomic_write(path) as stream:
+        PillowImage.fromarray(pixels).save(stream, "PNG")

@@ -1,0 +1,206 @@
+"""Learning a known avatar from pictures of it."""
+
+import dataclasses
+import importlib.util
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perse_engine.avatars.rendering import render_avatar
+from perse_engine.avatars.state import AvatarState
+from perse_engine.avatars.tensors import pack
+from perse_engine.errors import Cancelled, InputError
+from perse_engine.progress import silent
+from perse_engine.training.presets import Preset, training_preset
+from perse_engine.training.training import train_views
+from perse_engine.training.views import Lessons, Picture, View
+
+SIZE = 80
+QUICK = Preset("quick", 600, 12, size=SIZE)
+
+
+def _load_ball():
+    path = Path(__file__).parents[1] / "avatars" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("ball", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+BALL = _load_ball()
+
+
+def make_task():
+    """A teacher, an avatar that knows its places and gates but no colour or opacity, and pictures."""
+    teacher = BALL.make_avatar()
+    looks = teacher.appearance
+    start = dataclasses.replace(
+        teacher,
+        colors=np.full_like(teacher.colors, 0.5),
+        offsets=np.zeros_like(teacher.offsets),
+        log_scales=np.round(teacher.log_scales, 0),
+        opacity_logits=np.where(teacher.opacity_logits < -5, -9, 1).astype(np.float32),
+        appearance=dataclasses.replace(
+            looks, colors=np.full_like(looks.colors, 0.5), offsets=np.zeros_like(looks.offsets)
+        ),
+    )
+    rng = np.random.default_rng(3)
+    sliders = [{}, {}, {}]
+    sliders += [{style.slider: w} for style in teacher.styles for w in (1.0, 0.5)]
+    sliders += [{a.slider: 1.0, b.slider: 1.0} for a, b in itertools.combinations(teacher.styles, 2)]
+    views = []
+    for index, values in enumerate(sliders * 3):
+        values = {**values, "expr_jawopen": rng.random()}
+        camera = teacher.neutral_camera.orbited(np.zeros(3), *rng.uniform(-25, 25, 2), 0)
+        views.append(make_view(teacher, f"v{index}", AvatarState(values), camera.resized(SIZE, SIZE)))
+    return teacher, start, views
+
+
+def make_view(teacher, name, state, camera):
+    def read():
+        picture = render_avatar(teacher, state, camera)
+        straight = picture / np.maximum(picture[..., 3:], 1e-6)
+        straight[..., 3] = picture[..., 3]
+        return Picture((straight.clip(0, 1) * 255 + 0.5).astype(np.uint8), np.ones((SIZE, SIZE), np.float16))
+
+    return View(name, camera, state, read)
+
+
+def decibel(avatar, teacher, state, camera):
+    first, second = (render_avatar(a, state, camera, (0, 0, 0))[..., :3] for a in (avatar, teacher))
+    return -10 * np.log10(((first - second)[second.sum(-1) > 0] ** 2).mean())
+
+
+def same(first, second):
+    a, b = pack(first), pack(second)
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_it_recovers_a_known_avatar(tmp_path):
+    teacher, start, views = make_task()
+    reports = []
+    preset = Preset("test", 600, 600, size=SIZE)
+    trained = train_views(start, views, None, preset, tmp_path, seed=0, progress=lambda *r: reports.append(r))
+    assert reports[0] == ("train", 0, 600)
+    assert reports[-1] == ("train", 600, 600)
+    assert (tmp_path / "preview.png").stat().st_size > 0
+    camera = teacher.neutral_camera.resized(SIZE, SIZE).orbited(np.zeros(3), 12, 5, 0)
+    unseen = [
+        {},
+        {"expr_jawopen": 0.6},
+        {"attr_hair_red": 1.0},
+        {"attr_hair_blue": 0.8, "attr_shape_long": 0.7},
+        {"attr_hat_cap": 1.0, "attr_hair_red": 1.0, "attr_shape_long": 0.5},
+    ]
+    quality = [decibel(trained, teacher, AvatarState(sliders), camera) for sliders in unseen]
+    assert min(quality[:3]) > 35
+    assert min(quality) > 32
+
+
+def test_what_no_picture_shows_stays_as_it_was(tmp_path):
+    _, start, views = make_task()
+    bare = [view for view in views if not any(name.startswith("attr_") for name in view.state.sliders)]
+    trained = train_views(start, bare, None, QUICK, tmp_path, seed=0, progress=silent)
+    np.testing.assert_array_equal(trained.appearance.colors, start.appearance.colors)
+    assert not np.array_equal(trained.colors, start.colors)
+
+
+def test_a_seed_decides_everything(tmp_path):
+    _, start, views = make_task()
+    first = train_views(start, views, views[0], QUICK, tmp_path / "a", seed=4, progress=silent)
+    again = train_views(start, views, views[0], QUICK, tmp_path / "b", seed=4, progress=silent)
+    other = train_views(start, views, views[0], QUICK, tmp_path / "c", seed=5, progress=silent)
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_a_cancelled_training_goes_on_as_if_unbroken(tmp_path):
+    _, start, views = make_task()
+    whole = train_views(start, views, None, QUICK, tmp_path / "whole", seed=0, progress=silent)
+
+    def stop(stage, done, total):
+        if done >= 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_views(start, views, None, QUICK, tmp_path / "broken", seed=0, progress=stop)
+    steps = []
+    resumed = train_views(
+        start, views, None, QUICK, tmp_path / "broken", seed=0, progress=lambda s, d, t: steps.append(d)
+    )
+    assert steps[0] == 5
+    assert same(whole, resumed)
+    finished = []
+    train_views(start, views, None, QUICK, tmp_path / "broken", seed=0, progress=lambda s, d, t: finished.append(d))
+    assert finished == [12]
+
+
+def test_a_checkpoint_of_another_training_or_a_damaged_one_is_not_used(tmp_path):
+    _, start, views = make_task()
+    fresh = train_views(start, views, None, QUICK, tmp_path / "fresh", seed=1, progress=silent)
+    train_views(start, views, None, QUICK, tmp_path / "used", seed=0, progress=silent)
+    assert same(fresh, train_views(start, views, None, QUICK, tmp_path / "used", seed=1, progress=silent))
+    (tmp_path / "used" / "checkpoint.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0garbage!")
+    assert same(fresh, train_views(start, views, None, QUICK, tmp_path / "used", seed=1, progress=silent))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_killed_training_goes_on_as_if_unbroken(tmp_path):
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_training import *
+_, start, views = make_task()
+train_views(start, views, None, Preset("long", 600, 450, size=SIZE), Path(sys.argv[1]), seed=0, progress=silent)
+"""
+    checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
+    process = subprocess.Popen([sys.executable, "-c", script, str(checkpoint.parent)])
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists()
+    _, start, views = make_task()
+    preset = Preset("long", 600, 450, size=SIZE)
+    steps = []
+    resumed = train_views(
+        start, views, None, preset, checkpoint.parent, seed=0, progress=lambda s, d, t: steps.append(d)
+    )
+    whole = train_views(start, views, None, preset, tmp_path / "whole", seed=0, progress=silent)
+    assert steps[0] == 200
+    assert same(whole, resumed)
+
+
+def test_lessons_depend_on_the_step_alone():
+    _, _, views = make_task()
+    fine = [dataclasses.replace(view, camera=view.camera.resized(160, 160)) for view in views[:4]]
+    fine = [dataclasses.replace(v, read=lambda: Picture(np.full((160, 160, 4), 200, np.uint8), ONES)) for v in fine]
+    preset = Preset("test", 600, 30, size=SIZE, boxes=1.0)
+    forward = [Lessons(fine, None, preset, 0).at(step) for step in range(30)]
+    lessons = Lessons(fine, None, preset, 0)
+    for step in reversed(range(30)):
+        lesson = lessons.at(step)
+        assert lesson.target.shape == (SIZE, SIZE, 3)
+        assert lesson.camera.to_json() == forward[step].camera.to_json()
+        np.testing.assert_array_equal(lesson.target, forward[step].target)
+    assert {lesson.camera.fx for lesson in forward[:10]} == {fine[0].camera.fx / 2}
+    assert {lesson.camera.fx for lesson in forward[10:]} == {fine[0].camera.fx}
+
+
+ONES = np.ones((160, 160), np.float16)
+
+
+def test_presets_are_named():
+    assert training_preset("standard").gaussians == 30_000
+    with pytest.raises(InputError, match="turbo") as caught:
+        training_preset("turbo")
+    assert caught.value.code == "unknown-preset"
