@@ -21,7 +21,7 @@ def shoot(archive: str, avatar: str, frames: str) -> None:
     bpy.ops.extensions.package_install_files(filepath=archive, repo="user_default", enable_on_install=True)
     bpy.ops.perse.import_avatar(filepath=avatar)
     rig = bpy.context.object
-    hats = [name for name in rig.keys() if name.startswith("attr_hat_")]
+    hats = [name for name in rig.keys() if name.startswith("attr_hat_")]  # noqa: SIM118
     for name, value in {**SLIDERS, hats[0]: 1.0}.items():
         for frame, key in ((1, 0.0), (FRAMES, value)):
             rig[name] = key
@@ -39,7 +39,7 @@ def shoot(archive: str, avatar: str, frames: str) -> None:
     scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGBA"
-    scene.render.filepath = os.path.join(frames, "")
+    scene.render.filepath = f"{frames}/"
     bpy.ops.render.render(animation=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -83,6 +84,6 @@ def test_blender_writes_every_frame(frames: list[NDArray[np.float64]]) -> None:
 
 
 def test_keyframes_move_the_face_step_by_step(frames: list[NDArray[np.float64]]) -> None:
-    steps = [np.abs(after - before).mean() for before, after in zip(frames, frames[1:], strict=False)]
+    steps = [np.abs(after - before).mean() for before, after in itertools.pairwise(frames)]
     assert min(steps) > 1e-4
     assert np.abs(frames[-1] - frames[0]).mean() > 0.01
