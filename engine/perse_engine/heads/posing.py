@@ -109,7 +109,8 @@ def rotation_matrices(axis_angles: NDArray[Any]) -> NDArray[np.float64]:
     x, y, z = np.moveaxis(axis_angles, -1, 0)
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*axis_angles.shape[:-1], 3, 3)
-    return np.eye(3) + sine * cross + cosine * (cross @ cross)
+    rotations: NDArray[np.float64] = np.eye(3) + sine * cross + cosine * (cross @ cross)
+    return rotations
 
 
 def pose_feature(pose: NDArray[Any]) -> Floats:

@@ -1,4 +1,4 @@
-"""Posing heads in torch: the equations of `posing`, batched and differentiable. The only module here that needs torch."""
+"""Posing heads in torch: the equations of `posing`, batched and differentiable; the only module here to need torch."""
 
 from __future__ import annotations
 
@@ -81,8 +81,9 @@ def rotation_matrices(axis_angles: Tensor) -> Tensor:
     cosine = torch.where(small, 0.5 - squared / 24, 2 * torch.sin(angle / 2) ** 2 / angle**2)
     x, y, z = axis_angles.unbind(-1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    return torch.eye(3, dtype=cross.dtype, device=cross.device) + sine * cross + cosine * (cross @ cross)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*axis_angles.shape[:-1], 3, 3)
+    rotations: Tensor = torch.eye(3, dtype=cross.dtype, device=cross.device) + sine * cross + cosine * (cross @ cross)
+    return rotations
 
 
 def _joint_transforms(joints: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,4 +103,5 @@ def _joint_transforms(joints: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor
 
 def _sum(directions: Tensor, coefficients: Tensor) -> Tensor:
     """(…, D) directions weighted by (B, ≤D) coefficients → (B, …)."""
-    return torch.tensordot(coefficients, directions[..., : coefficients.shape[1]], dims=([1], [2]))
+    total: Tensor = torch.tensordot(coefficients, directions[..., : coefficients.shape[1]], dims=([1], [2]))
+    return total
