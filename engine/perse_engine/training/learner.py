@@ -87,7 +87,7 @@ class Learner:
             torch.from_numpy(lesson.matte),
             torch.from_numpy(lesson.weights),
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._move(stance.weights, stance.presence, step)
         return float(loss.detach())
 
@@ -95,7 +95,7 @@ class Learner:
         share = step / max(self._steps, 1)
         decay = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
         looks = self._shared.appearance
-        active = [looks.of(k) for k in np.flatnonzero((weights != 0) | (presence != 0))]
+        active = [looks.of(int(k)) for k in np.flatnonzero((weights != 0) | (presence != 0))]
         for name, tensor in self._named():
             gradient, tensor.grad = tensor.grad, None
             if gradient is None:

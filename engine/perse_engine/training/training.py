@@ -98,10 +98,10 @@ def _fingerprint(start: Avatar, views: Sequence[View], preset: Preset, seed: int
     digest = hashlib.sha256(repr((preset, seed, start.low_pass)).encode())
     for name, array in sorted(pack(start).items()):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).tobytes())
     for view in views:
         digest.update(repr((view.name, view.camera.to_json(), sorted(view.state.sliders.items()))).encode())
-        digest.update(np.ascontiguousarray(view.state.pose))
+        digest.update(np.ascontiguousarray(view.state.pose).tobytes())
     return digest.hexdigest()
 
 

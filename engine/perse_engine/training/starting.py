@@ -1,0 +1,206 @@
+"""The avatar at step zero: Gaussians where the clips look, in the colours of the wardrobe's own texture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.initial import OPAQUE, initial_avatar
+from perse_engine.avatars.sampling import triangle_areas
+from perse_engine.avatars.state import AvatarState
+from perse_engine.cameras import Camera
+from perse_engine.clips.animator import posed_vertices
+from perse_engine.clips.wardrobe import Layer, Wardrobe
+from perse_engine.surfaces.rasterize import rasterize_mesh
+from perse_engine.training.views import View
+
+Floats = NDArray[np.float32]
+
+LABEL_IMPORTANCE: Mapping[str, float] = {
+    "brows": 1.3,
+    "eyes": 2.0,
+    "lips": 1.6,
+    "nose": 1.2,
+    "neck": 0.7,
+    "scalp": 0.6,
+    "clothes": 0.5,
+    "glasses": 1.5,
+    "lenses": 0.3,
+}
+"""How densely what a label names is covered, relative to 1."""
+UNSEEN = 0.12
+"""Importance of a triangle that no view shows, relative to one that all of them show."""
+SURVEYED = 16
+SURVEY_SIZE = 160
+LEAST_GATE = 0.02
+LEVELS = 4
+
+
+def start_avatar(
+    wardrobe: Wardrobe,
+    views: Sequence[View],
+    *,
+    count: int,
+    seed: int,
+    name: str,
+    photo_camera: Camera,
+    photo_state: AvatarState,
+    provenance: Mapping[str, Any],
+) -> Avatar:
+    """Lay `count` Gaussians on the figure of `wardrobe`, coloured, gated and hidden as its texture says.
+
+    Args:
+        wardrobe: figure, texture and styles.
+        views: what will be learnt from; where they look, Gaussians lie closer.
+        count: N > 0.
+        seed: of the sites.
+        name, photo_camera, photo_state, provenance: as in `Avatar`.
+    """
+    plain = initial_avatar(
+        wardrobe.figure,
+        wardrobe.categories,
+        wardrobe.styles,
+        count=count,
+        seed=seed,
+        name=name,
+        head=wardrobe.head,
+        importance=importance_of(wardrobe, views),
+        photo_camera=photo_camera,
+        photo_state=photo_state,
+        provenance=provenance,
+    )
+    sampler = _Sampler(plain, wardrobe.base.shape[:2])
+    base = wardrobe.base.astype(np.float32) * np.float32(1 / 255)
+    base[..., :3] *= base[..., 3:]
+    color, alpha = _divided(sampler.sample(base))
+    return dataclasses.replace(
+        plain, colors=color, opacity_logits=_logits(alpha), appearance=_appearance(wardrobe, sampler)
+    )
+
+
+def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float64]:
+    """(F,) how densely each face is wanted: by its label, and by how much of it `views` show."""
+    figure = wardrobe.figure
+    areas = np.maximum(triangle_areas(figure), 1e-12)
+    shown: NDArray[np.floating] = np.zeros(len(areas))
+    possible: NDArray[np.floating] = np.zeros(len(areas))
+    for view in views[:: max(1, len(views) // SURVEYED)]:
+        weights = wardrobe.weights(view.state.sliders)
+        faces = wardrobe.visible_faces(wardrobe.texture(weights))
+        camera = view.camera.fitted(SURVEY_SIZE, SURVEY_SIZE)
+        vertices = posed_vertices(wardrobe, view.state, weights)
+        fragments = rasterize_mesh(vertices, figure.faces[faces], camera)
+        distance = camera.project(vertices)[:, 2].mean()
+        seen = fragments.triangle[fragments.triangle >= 0]
+        shown[faces] += np.bincount(seen, minlength=len(faces))
+        possible[faces] += areas[faces] * camera.fx * camera.fy / distance**2
+    # Triangles are smaller than the survey's pixels: only the mean over a neighbourhood says how much is seen.
+    for _ in range(2):
+        shown, possible = _spread(figure.faces, shown), _spread(figure.faces, possible)
+    visible = np.clip(shown / np.maximum(possible, 1e-9), 0, 1)
+    by_label = np.array([LABEL_IMPORTANCE.get(label, 1.0) for label in wardrobe.labels])[wardrobe.face_labels]
+    return by_label * (UNSEEN + (1 - UNSEEN) * visible)
+
+
+def _spread(faces: NDArray[np.integer], values: NDArray[np.floating]) -> NDArray[np.floating]:
+    at_vertices = np.bincount(faces.ravel(), np.repeat(values, 3))
+    return at_vertices[faces].sum(1)
+
+
+class _Sampler:
+    """Reads an atlas at every Gaussian's place, averaged over about its footprint."""
+
+    def __init__(self, avatar: Avatar, shape: tuple[int, int]) -> None:
+        figure = avatar.figure
+        corners = figure.uv[figure.uv_faces[avatar.triangles]]
+        uv = (corners * avatar.barycentric[..., None]).sum(1)
+        height, width = shape
+        self._place = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height], -1)
+        pixels = corners * [width, height]
+        first, second = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
+        texels = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / 2
+        density = np.sqrt(texels / np.maximum(triangle_areas(figure)[avatar.triangles], 1e-12))
+        footprint = density * np.exp(avatar.log_scales[:, :2]).mean(1) * 1.5
+        self._level = np.clip(np.round(np.log2(np.maximum(footprint, 1e-6))), 0, LEVELS - 1).astype(int)
+
+    def sample(self, image: Floats) -> Floats:
+        """(N, C) of an image (A, B, C)."""
+        out = np.empty((len(self._place), image.shape[2]), np.float32)
+        for level in range(LEVELS):
+            chosen = self._level == level
+            scaled = image
+            if level:
+                size = (image.shape[1] >> level, image.shape[0] >> level)
+                planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in np.moveaxis(image, -1, 0)]
+                scaled = np.stack(planes, -1)
+            out[chosen] = _bilinear(scaled, self._place[chosen] / 2**level - 0.5)
+        return out
+
+
+def _bilinear(image: Floats, place: NDArray[np.floating]) -> Floats:
+    """(n, C) of an image (A, B, C) at `place` (n, 2), x and y in pixel centres; beyond the border is the border."""
+    limit = np.array([image.shape[1] - 1, image.shape[0] - 1])
+    place = np.clip(place, 0, limit)
+    low = np.minimum(place.astype(np.int64), np.maximum(limit - 1, 0))
+    share = (place - low).astype(np.float32)
+    high = np.minimum(low + 1, limit)
+    x, y = share[:, :1], share[:, 1:]
+    above = image[low[:, 1], low[:, 0]] * (1 - x) + image[low[:, 1], high[:, 0]] * x
+    below = image[high[:, 1], low[:, 0]] * (1 - x) + image[high[:, 1], high[:, 0]] * x
+    blended: Floats = above * (1 - y) + below * y
+    return blended
+
+
+def _divided(premultiplied: Floats) -> tuple[Floats, Floats]:
+    """Straight colour (N, 3) and alpha (N,) of premultiplied (N, 4)."""
+    alpha = premultiplied[:, 3]
+    return (premultiplied[:, :3] / np.maximum(alpha, 1e-4)[:, None]).clip(0, 1), alpha
+
+
+def _logits(alpha: Floats) -> Floats:
+    opacity = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.999)
+    logits: Floats = np.log(opacity / (1 - opacity)).astype(np.float32)
+    return logits
+
+
+def _appearance(wardrobe: Wardrobe, sampler: _Sampler) -> Appearance:
+    parts = [_entries(layer, wardrobe.base.shape[:2], sampler) for layer in wardrobe.layers]
+    gaussians = np.concatenate([np.zeros(0, np.int32), *(part[0] for part in parts)])
+    rows = np.concatenate([np.zeros((0, 6), np.float32), *(part[1] for part in parts)])
+    return Appearance(
+        starts=np.cumsum([0] + [len(part[0]) for part in parts]).astype(np.int32),
+        gaussians=gaussians,
+        gates=np.ascontiguousarray(rows[:, 4]),
+        colors=np.ascontiguousarray(rows[:, :3]),
+        opacity_logits=_logits(rows[:, 3]),
+        offsets=np.zeros((len(gaussians), 3), np.float32),
+        onsets=np.ascontiguousarray(rows[:, 5]),
+        softness=np.array([layer.softness for layer in wardrobe.layers], np.float32),
+    )
+
+
+def _entries(layer: Layer, shape: tuple[int, int], sampler: _Sampler) -> tuple[NDArray[np.int32], Floats]:
+    """The Gaussians that a layer reaches, and for each r, g, b, alpha, gate, onset."""
+    image = np.zeros((shape[0] * shape[1], 6), np.float32)
+    strength = layer.strength.astype(np.float32) / 255
+    alpha = layer.target[:, 3].astype(np.float32) / 255
+    # Colours count by strength x alpha, alphas and onsets by strength: what does not show has no say in the mean.
+    image[layer.texels, :3] = layer.target[:, :3].astype(np.float32) / 255 * (strength * alpha)[:, None]
+    image[layer.texels, 3] = alpha * strength
+    image[layer.texels, 4] = strength
+    image[layer.texels, 5] = layer.onset.astype(np.float32) / 255 * strength
+    rows = sampler.sample(image.reshape(*shape, 6))
+    gaussians = np.flatnonzero(rows[:, 4] > LEAST_GATE).astype(np.int32)
+    rows = rows[gaussians]
+    gate = rows[:, 4:5].copy()
+    rows[:, :3] = (rows[:, :3] / np.maximum(rows[:, 3:4], 1e-4)).clip(0, 1)
+    rows[:, 3] /= gate[:, 0]
+    rows[:, 4] = gate[:, 0].clip(0, 1)
+    rows[:, 5] = (rows[:, 5] / gate[:, 0]).clip(0, 1)
+    return gaussians, rows
