@@ -23,7 +23,10 @@ LABELS = (
     "glasses",
     "lenses",
     "hat",
+    "unknown",
 )
+UNKNOWN = "unknown"
+"""Where a frame says nothing: a crop that reaches outside its photo."""
 
 _OF_PART = {
     "eyes": "eyes",

@@ -1,0 +1,97 @@
+"""What faces do: speech, moods, blinks and single units, as sparse coefficients of the head model's expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+Coefficients = dict[str, float]
+
+VISEMES: tuple[Mapping[str, float], ...] = (
+    {"jawopen": 0.55, "mouthlowerdown*": 0.25},  # ah
+    {"jawopen": 0.22, "mouthfunnel": 0.75},  # oh
+    {"mouthpucker": 0.8, "jawopen": 0.06},  # oo
+    {"jawopen": 0.14, "mouthstretch*": 0.45, "mouthsmile*": 0.25},  # ee
+    {"mouthpress*": 0.55, "mouthclose": 0.04},  # m, b, p
+    {"mouthrolllower": 0.55, "mouthupperup*": 0.3, "jawopen": 0.08},  # f, v
+    {"jawopen": 0.22, "mouthupperup*": 0.25, "mouthlowerdown*": 0.4},  # s, t, d
+    {"jawopen": 0.3, "mouthshrugupper": 0.2, "mouthlowerdown*": 0.15},  # eh
+)
+MOODS: tuple[Mapping[str, float], ...] = (
+    {"mouthsmile*": 0.75, "cheeksquint*": 0.4},
+    {"mouthsmile*": 0.9, "jawopen": 0.32, "cheeksquint*": 0.55, "mouthupperup*": 0.35},
+    {"jawopen": 0.6, "browinnerup": 0.8, "browouterup*": 0.7, "eyewide*": 0.8},
+    {"browdown*": 0.9, "nosesneer*": 0.45, "mouthpress*": 0.5, "eyesquint*": 0.4},
+    {"browinnerup": 0.8, "mouthfrown*": 0.7, "mouthshruglower": 0.4},
+    {"nosesneer*": 0.8, "mouthupperup*": 0.55, "eyesquint*": 0.45},
+    {"cheekpuff": 0.8, "mouthpucker": 0.25},
+    {"mouthsmileleft": 0.8, "mouthdimpleleft": 0.4, "browouterupright": 0.6},
+    {"jawopen": 0.95},
+    {"jawopen": 0.55, "tongueout": 0.75},
+)
+RESERVED: tuple[Mapping[str, float], ...] = (
+    {"mouthsmile*": 0.6, "browinnerup": 0.7, "mouthpucker": 0.3},
+    {"mouthsmileright": 0.7, "nosesneerright": 0.5, "eyesquintright": 0.7},
+    {"jawopen": 0.4, "mouthfrown*": 0.5, "browdown*": 0.5},
+    {"mouthfunnel": 0.5, "eyewide*": 0.7, "browouterup*": 0.5},
+    {"mouthstretch*": 0.6, "browinnerup": 0.5, "mouthlowerdown*": 0.5, "jawopen": 0.2},
+    {"mouthleft": 0.6, "cheekpuff": 0.4},
+)
+"""Moods that are never trained: their units are, their mixture is not."""
+
+GAZED = "eyelook"
+
+
+def expand(recipe: Mapping[str, float], strength: float, names: Sequence[str]) -> Coefficients:
+    """The coefficients of a recipe, "*" standing for both sides; units that the model lacks are left out."""
+    out: Coefficients = {}
+    for key, value in recipe.items():
+        for name in (f"{key[:-1]}left", f"{key[:-1]}right") if key.endswith("*") else (key,):
+            if name in names:
+                out[name] = round(value * strength, 4)
+    return out
+
+
+def speech(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
+    """A moment between two mouth shapes of speech."""
+    first, second = (expand(VISEMES[k], 1.0, names) for k in rng.choice(len(VISEMES), 2, replace=False))
+    t, strength = rng.random() ** 2 * 0.5, rng.uniform(0.6, 1.1)
+    mixed = {n: strength * ((1 - t) * first.get(n, 0.0) + t * second.get(n, 0.0)) for n in {**first, **second}}
+    return {name: round(min(value, 1.0), 4) for name, value in mixed.items()}
+
+
+def mood(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
+    """A mood, weak to full."""
+    return expand(MOODS[rng.integers(len(MOODS))], rng.uniform(0.45, 1.0), names)
+
+
+def reserved(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
+    """A mood that is never trained."""
+    return expand(RESERVED[rng.integers(len(RESERVED))], rng.uniform(0.7, 1.0), names)
+
+
+def unit(rng: np.random.Generator, names: Sequence[str], index: int) -> Coefficients:
+    """One unit of the model, nearly alone and nearly full; sided units mostly come in pairs."""
+    units = [name for name in names if not name.startswith((GAZED, "eyeblink"))]
+    if not units:
+        return {}
+    name = units[index % len(units)]
+    strength = round(rng.uniform(0.65, 1.0), 4)
+    out = {name: strength}
+    other = name.replace("left", "@").replace("right", "left").replace("@", "right")
+    if other != name and rng.random() < 0.6:
+        out[other] = strength
+    return out
+
+
+def blink(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
+    """Lids on their way, shut, or one of them shut."""
+    shut = float(rng.choice([1.0, 0.95, 0.6, 0.35]))
+    sides = ("left", "right") if rng.random() < 0.85 else (("left",) if rng.random() < 0.5 else ("right",))
+    return {f"eyeblink{side}": shut for side in sides if f"eyeblink{side}" in names}
+
+
+def any_model(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
+    """An expression of a model whose coefficients have no names: the leading ones, as its training set had them."""
+    return {name: round(float(rng.normal(0, 0.8)), 4) for name in names[:12]}

@@ -1,0 +1,172 @@
+"""The dataset on disk: what the synthetic teacher shows, frame by frame, with everything that training needs to know.
+
+folder/order.json               what was asked for; another order does not mix with it
+folder/wardrobe.safetensors
+folder/clips/<clip>/0000.png    RGBA, straight alpha
+folder/clips/<clip>/0000.parts.png
+folder/clips/<clip>.json        cameras and states; written last: a clip without it does not exist
+folder/dataset.json             the list of clips; written when all exist
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.state import AvatarState
+from perse_engine.cameras import Camera
+from perse_engine.clips.plan import Split
+from perse_engine.clips.wardrobe import Wardrobe, load_wardrobe
+from perse_engine.errors import InputError
+
+ORDER, WARDROBE, CLIPS, INDEX = "order.json", "wardrobe.safetensors", "clips", "dataset.json"
+PHOTO = "photo"
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClipFrame:
+    """One frame on disk, of H x W pixels.
+
+    Attributes:
+        name: "<clip>/<number>", unique in the dataset.
+        clip: the clip that it belongs to.
+        split: what it may be used for.
+        camera: H x W.
+        state: sliders and pose.
+        path: of its picture; its parts lie beside it.
+    """
+
+    name: str
+    clip: str
+    split: Split
+    camera: Camera
+    state: AvatarState
+    path: Path
+
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 4) sRGB and straight alpha.
+
+        Raises:
+            InputError: damaged-dataset.
+        """
+        picture = cv2.cvtColor(self._read(self.path, 4), cv2.COLOR_BGRA2RGBA)
+        return np.ascontiguousarray(picture)
+
+    def parts(self) -> NDArray[np.uint8]:
+        """(H, W) index into the wardrobe's labels.
+
+        Raises:
+            InputError: damaged-dataset.
+        """
+        return self._read(self.path.with_suffix(".parts.png"), 1)
+
+    def _read(self, path: Path, channels: int) -> NDArray[np.uint8]:
+        shape = (self.camera.height, self.camera.width, channels)[: 3 if channels > 1 else 2]
+        try:
+            picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+        except (OSError, cv2.error) as error:
+            raise _damaged(path, str(error)) from error
+        if picture is None or picture.shape != shape:
+            raise _damaged(path, "it is not the picture that its clip describes")
+        return np.asarray(picture, np.uint8)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """A finished dataset.
+
+    Attributes:
+        folder: where it is.
+        frames: every frame but the photo, in the order of the plan.
+        photo: the photograph itself, cropped, its matte as alpha; pixels outside the photo have the label "unknown".
+        order: what was asked for: preset, seed, hashes.
+    """
+
+    folder: Path
+    frames: tuple[ClipFrame, ...]
+    photo: ClipFrame
+    order: dict[str, Any]
+
+    @cached_property
+    def wardrobe(self) -> Wardrobe:
+        """The figure, textures and styles that the frames show."""
+        return load_wardrobe(self.folder / WARDROBE)
+
+    def of(self, split: Split) -> tuple[ClipFrame, ...]:
+        """The frames of one split."""
+        return tuple(frame for frame in self.frames if frame.split == split)
+
+    def counts(self) -> dict[str, int]:
+        """How many frames each split has, and how many clips there are."""
+        splits = Counter(frame.split for frame in self.frames)
+        return {"clips": len({frame.clip for frame in self.frames}), "frames": len(self.frames), **splits}
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Open a finished dataset.
+
+    Raises:
+        InputError: not-a-dataset where the folder holds none, or an unfinished one; damaged-dataset.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_bytes())
+        if index["version"] != VERSION:
+            raise InputError(
+                "not-a-dataset",
+                f"{folder} holds clips of format {index['version']}, and this engine reads {VERSION}",
+                "synthesize them again",
+            )
+        clips = list(index["clips"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "not-a-dataset", f"{folder} holds no finished clips ({error})", "synthesize them, or finish synthesizing"
+        ) from error
+    photo, *_ = read_clip(folder, PHOTO)
+    frames = tuple(frame for clip in clips for frame in read_clip(folder, clip))
+    return Dataset(folder, frames, photo, index["order"])
+
+
+def read_clip(folder: Path, clip: str) -> list[ClipFrame]:
+    """The frames of one finished clip.
+
+    Raises:
+        InputError: damaged-dataset.
+    """
+    path = folder / CLIPS / f"{clip}.json"
+    try:
+        content = json.loads(path.read_bytes())
+        return list(_frames(folder, clip, content))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def clip_to_json(split: Split, frames: list[tuple[AvatarState, Camera]]) -> dict[str, Any]:
+    """What `read_clip` reads."""
+    return {
+        "split": split,
+        "frames": [
+            {"sliders": dict(state.sliders), "pose": np.asarray(state.pose).tolist(), "camera": camera.to_json()}
+            for state, camera in frames
+        ],
+    }
+
+
+def _frames(folder: Path, clip: str, content: dict[str, Any]) -> Iterator[ClipFrame]:
+    for k, frame in enumerate(content["frames"]):
+        state = AvatarState(frame["sliders"], np.asarray(frame["pose"], np.float32))
+        path = folder / CLIPS / clip / f"{k:04d}.png"
+        yield ClipFrame(f"{clip}/{k:04d}", clip, content["split"], Camera.from_json(frame["camera"]), state, path)
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError("damaged-dataset", f"{path} cannot be used ({what})", "delete the folder and synthesize again")

@@ -1,0 +1,56 @@
+"""How many frames are synthesised, and how large they are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from perse_engine.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipsPreset:
+    """The size of a dataset.
+
+    Attributes:
+        name: what people ask for.
+        base: frames of the person with no style.
+        style: frames of each style, full and on its way.
+        pair: frames of each trained pair of neighbouring styles of one category.
+        combinations: frames in which styles of two or three categories are worn together.
+        held_out: frames of expressions and views that are never trained; half as many of other kinds.
+        size: side of a frame in pixels.
+        fine_size: side of the finer frames.
+        fine_every: every how many frames of the base and of a style is a finer one; 0 for none.
+    """
+
+    name: str
+    base: int
+    style: int
+    pair: int
+    combinations: int
+    held_out: int
+    size: int = 256
+    fine_size: int = 512
+    fine_every: int = 0
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        ClipsPreset("draft", base=48, style=4, pair=1, combinations=40, held_out=12),
+        ClipsPreset("standard", base=120, style=9, pair=2, combinations=96, held_out=32, fine_every=4),
+        ClipsPreset("high", base=320, style=32, pair=6, combinations=400, held_out=64, fine_every=2),
+        ClipsPreset("paper", base=513, style=400, pair=40, combinations=4000, held_out=113, size=512, fine_every=0),
+    )
+}
+
+
+def clips_preset(name: str) -> ClipsPreset:
+    """The preset called `name`.
+
+    Raises:
+        InputError: unknown-preset.
+    """
+    if name not in PRESETS:
+        raise InputError("unknown-preset", f"there is no preset {name!r}", f"choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
