@@ -50,8 +50,8 @@ def world_color(scene: bpy.types.Scene) -> tuple[float, float, float]:
     world = scene.world
     if world is None:
         return (0.0, 0.0, 0.0)
-    tree = world.node_tree
-    if world.use_nodes and tree is not None:
+    tree = compat.shader_nodes(world)
+    if tree is not None:
         for node in tree.nodes:
             if node.type == "BACKGROUND":
                 strength = node.inputs["Strength"].default_value

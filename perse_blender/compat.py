@@ -6,8 +6,20 @@ from collections.abc import Callable
 
 import bpy
 
-EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
-"""The engine that files fall back to."""
+
+def shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree | None:
+    """The node tree that `owner` is shaded with, or None; since 5.0 there always is one."""
+    if bpy.app.version >= (5, 0, 0) or owner.use_nodes:
+        return owner.node_tree
+    return None
+
+
+def give_shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """Have `owner` shaded by nodes, as it is since 5.0."""
+    if bpy.app.version < (5, 0, 0):
+        owner.use_nodes = True
+    assert owner.node_tree is not None
+    return owner.node_tree
 
 
 def fcurves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:

@@ -47,27 +47,27 @@ def variables(count: int) -> list[str]:
 
 
 def normalized(weights: Sequence[Weight], index: int) -> str:
-    """The weight of style `index` of a category: clamped, and divided by the category's sum where that exceeds one.
+    """The weight of style `index` of its category, by the engine's own rule, so that the proxy has the picture's shape.
 
-    It is the engine's own rule, so that the proxy has the shape of the picture.
+    Values are clamped to their hard ranges; where they add up to more than one, and to more than the largest of them,
+    they are scaled down to that. Of a category too large for one expression, values are only clamped.
 
     Args:
         weights: all styles of the category; variable a is the first one's slider, and so on.
-
-    Raises:
-        ValueError: the expression is longer than Blender can keep.
     """
-    clamped = [_clamped(name, weight) for name, weight in zip(variables(len(weights)), weights, strict=True)]
-    if len(weights) == 1 and weights[0].high <= 1.0 and weights[0].low >= -1.0:
+    names = variables(len(weights))
+    clamped = [_clamped(name, weight) for name, weight in zip(names, weights, strict=True)]
+    if len(weights) == 1:
         return clamped[0]
     sizes = [term if weight.low >= 0 else f"abs({term})" for term, weight in zip(clamped, weights, strict=True)]
-    expression = f"{clamped[index]}/max(1,{'+'.join(sizes)})"
-    if len(expression) > LONGEST:
-        raise ValueError(f"a category of {len(weights)} styles is too large for a driver")
-    return expression
+    beyond = [size for size, weight in zip(sizes, weights, strict=True) if max(-weight.low, weight.high) > 1]
+    largest = f"*min(1,max(1,{','.join(beyond)})/max(1,{{}}))" if beyond else "/max(1,{})"
+    expression = clamped[index] + largest.format("+".join(sizes))
+    return expression if len(expression) <= LONGEST else clamped[index]
 
 
 def _clamped(name: str, weight: Weight) -> str:
     if (weight.low, weight.high) == (0.0, 1.0):
         return f"clamp({name})"
-    return f"clamp({name},{weight.low:g},{weight.high:g})"
+    low, high = (f"{limit:g}".replace("0.", ".", 1) for limit in (weight.low, weight.high))
+    return f"clamp({name},{low},{high})"

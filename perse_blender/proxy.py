@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import compat
 from .avatar_file import AvatarFile
 from .axes import BLENDER_FROM_HEAD
 from .drivers import Weight, drive, normalized
@@ -126,9 +127,8 @@ def _material(name: str, viewport_color: Sequence[float]) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
     material.diffuse_color = (*viewport_color, 1.0)  # type: ignore[assignment]
     material.roughness = 0.6
-    if not material.use_nodes:
-        material.use_nodes = True
-    nodes, links = material.node_tree.nodes, material.node_tree.links
+    tree = compat.give_shader_nodes(material)
+    nodes, links = tree.nodes, tree.links
     shader = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Roughness"].default_value = 0.6
     color = nodes.new("ShaderNodeVertexColor")

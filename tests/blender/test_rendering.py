@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 import pytest
 from conftest import import_avatar, raises_report
-from exr import combined, depth
+from exr import combined, depth, read_exr
 from mathutils import Vector
 
 
@@ -194,14 +194,12 @@ def test_a_border_cuts_the_same_picture(crop, scene, avatar, render):
     assert np.abs(part - window).max() < 1e-3
 
 
-def test_the_world_is_behind_where_the_film_is_not_transparent(scene, avatar, render):
+def test_the_world_is_behind_where_the_film_is_not_transparent(scene, avatar, render, part):
     over_nothing = combined(render())
     scene.render.film_transparent = False
     world = bpy.data.worlds.new("World")
     scene.world = world
-    if not world.use_nodes:
-        world.use_nodes = True
-    background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
+    background = next(node for node in part("compat").give_shader_nodes(world).nodes if node.type == "BACKGROUND")
     background.inputs["Color"].default_value = (0.1, 0.2, 0.4, 1)
     background.inputs["Strength"].default_value = 2.0
     picture = combined(render())
@@ -232,8 +230,6 @@ def test_other_working_spaces(scene, avatar, render, part):
 
 
 def test_every_view_layer_is_rendered(scene, avatar, avatar_file, tmp_path):
-    from exr import read_exr
-
     second = import_avatar(avatar_file)
     collection = bpy.data.collections.new("Second")
     scene.collection.children.link(collection)
