@@ -144,13 +144,14 @@ def _classify(
     trimap[surely_face | ~person | (rows > chin + 0.75 * face_height)] = cv2.GC_BGD
     hair = _grab(area, trimap) & person
 
-    # what hangs below the chin and does not hang together with the rest is clothing
-    hair = _touching(hair, surely_hair)
+    hair = _touching(_hanging(hair, chin - 0.25 * face_height), surely_hair)
     left = person & ~hair
     tone = _skin_seed(area, points, face_height)
     below = rows > chin - 0.12 * face_height
     trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
     trimap[left & below & ~oval] = cv2.GC_PR_FGD
+    # right under the jaw skin is likelier than cloth; colour may overrule it
+    trimap[left & ~oval & (rows < chin + 0.22 * face_height) & neck] = cv2.GC_PR_BGD
     trimap[left & (rows > chin + 1.0 * face_height)] = cv2.GC_FGD
     trimap[~left | surely_face | (tone & oval)] = cv2.GC_BGD
     # only the face teaches what skin is: the background would teach anything
@@ -160,7 +161,8 @@ def _classify(
     clothes = cv2.morphologyEx(clothes.astype(np.uint8), cv2.MORPH_OPEN, _disc(2)) > 0
     bare = left & ~clothes & ~oval
     neck_mask = bare & ~head_drawn & (rows > points[94, 1]) | (bare & neck)
-    ear_mask = bare & ~neck_mask & (ears | beyond | ~facial) & (rows > points[10, 1] + 0.2 * face_height)
+    near_ears = cv2.dilate((ears & (fragments.triangle >= 0)).astype(np.uint8), _disc(face_height * 0.08)) > 0
+    ear_mask = bare & ~neck_mask & near_ears & (rows > points[10, 1] + 0.2 * face_height)
     return {
         "hair": hair.astype(np.float32),
         "clothes": clothes.astype(np.float32),
@@ -176,6 +178,15 @@ def _grab(area: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.bool
     labels = trimap.copy()
     cv2.grabCut(area, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+
+
+def _hanging(hair: NDArray[np.bool_], level: float) -> NDArray[np.bool_]:
+    """Below the row `level`, hair hangs from hair: what has none right above it is clothing of the same colour."""
+    result = hair.copy()
+    reach = np.ones(5, bool)
+    for row in range(max(1, int(level)), len(hair)):
+        result[row] &= np.convolve(result[row - 1], reach, "same")
+    return result
 
 
 def _touching(mask: NDArray[np.bool_], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:

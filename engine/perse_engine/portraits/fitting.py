@@ -1,0 +1,194 @@
+"""From a photograph to a `Portrait`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.errors import InputError
+from perse_engine.heads.head import JAW, LEFT_EYE, NECK, RIGHT_EYE, Head, HeadState
+from perse_engine.heads.posing import joint_transforms, pose_head, rest_head
+from perse_engine.portraits.correspondence import find_correspondence
+from perse_engine.portraits.details import detail_offsets, gaze, joint_offsets
+from perse_engine.portraits.fit import Fit, fit_head, photo_lens
+from perse_engine.portraits.hair_shell import build_grid, shell_mesh
+from perse_engine.portraits.hair_texture import kept_cells, paint_hair
+from perse_engine.portraits.images import Photo, read_image
+from perse_engine.portraits.landmarks import Face, Tracker
+from perse_engine.portraits.matting import Matter
+from perse_engine.portraits.parts import Mask, find_parts
+from perse_engine.portraits.portrait import Iris, Portrait
+from perse_engine.portraits.texture import paint_head_texture
+from perse_engine.progress import Progress, silent
+
+IRIS_RADIUS = (0.0050, 0.0066)  # metres; people differ little
+WORST_RESIDUAL = 0.06  # share of the eyes' distance; drawn faces fit no head
+STAGES = 6
+
+
+def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = silent) -> Portrait:
+    """Fit `head` to the photograph at `path`.
+
+    Raises:
+        InputError: what `read_image` and `Tracker.track` raise, "not-a-photo" for drawings, "models-missing".
+        Cancelled: by `progress`.
+    """
+    progress("portrait", 0, STAGES)
+    photo = read_image(path)
+    tracker = Tracker()
+    face = tracker.track(photo.pixels)
+    progress("portrait", 1, STAGES)
+    correspondence = find_correspondence(head, tracker)
+    height, width = photo.pixels.shape[:2]
+    lens = photo_lens(width, height, photo.focal_mm)
+    fit = fit_head(head, correspondence, face, lens)
+    if fit.residual > WORST_RESIDUAL:
+        raise InputError(
+            "not-a-photo",
+            "the face fits no human head; it may be a drawing",
+            "use a photograph or a realistic painting",
+        )
+    progress("portrait", 2, STAGES)
+    matte = Matter().matte(photo.pixels, face.landmarks)
+    if photo.alpha is not None:
+        matte = matte * photo.alpha
+
+    seen = dataclasses.replace(lens, view=fit.view())
+    rest = rest_head(head, fit.identity.astype(np.float32), fit.expression.astype(np.float32))[0]
+    offsets = detail_offsets(head, correspondence, face, rest, seen)
+    personal = personal_head(head, fit.identity, offsets)
+    camera, state = _pose(personal, fit, lens)
+    iris = _iris(personal, state, face, camera, photo)
+    state = _with_gaze(personal, state, face, camera)
+    vertices = pose_head(personal, state).vertices
+    progress("portrait", 3, STAGES)
+
+    parts = find_parts(photo.pixels, matte, face.landmarks, personal, vertices, camera)
+    progress("portrait", 4, STAGES)
+    skull = dataclasses.replace(camera, view=camera.view @ joint_transforms(personal.joints, state.pose)[NECK])
+    person = np.clip(parts["skin"] + parts["ears"] + parts["neck"] + parts["clothes"], 0, 1)
+    grid = build_grid(personal, skull, parts["hair"], person)
+    hair_texture = paint_hair(grid, personal, skull, photo.pixels, parts["hair"], seed)
+    shell = shell_mesh(grid, personal, kept_cells(hair_texture))
+    progress("portrait", 5, STAGES)
+    texture, confidence = paint_head_texture(
+        personal, vertices, camera, photo.pixels, parts, face.landmarks, iris, seed
+    )
+    progress("portrait", 6, STAGES)
+    return Portrait(
+        photo=photo.pixels,
+        matte=matte,
+        landmarks=face.landmarks,
+        camera=camera,
+        crop=crop_square(face.landmarks, parts["hair"]),
+        parts=parts,
+        head=personal,
+        identity=fit.identity.astype(np.float32),
+        state=state,
+        offsets=offsets,
+        hair_shell=shell,
+        texture=texture,
+        texture_confidence=confidence,
+        hair_texture=hair_texture,
+        iris=iris,
+        source=photo.source,
+    )
+
+
+def personal_head(head: Head, identity: NDArray[np.floating], offsets: NDArray[np.floating]) -> Head:
+    """`head` with a person's shape and detail in its template and joints; its directions stay."""
+    vertices, joints = rest_head(head, np.asarray(identity, np.float32), np.zeros(0, np.float32))
+    return dataclasses.replace(
+        head,
+        template=(vertices + offsets).astype(np.float32),
+        joints=(joints + joint_offsets(head, offsets)).astype(np.float32),
+    )
+
+
+def crop_square(landmarks: NDArray[np.floating], hair: Mask) -> tuple[float, float, float]:
+    """x, y and side of the upright square that shows head, hair and neck."""
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    face = float((high - low).max())
+    center = (low + high) / 2
+    left, right = center[0] - 0.95 * face, center[0] + 0.95 * face
+    top, bottom = low[1] - 0.75 * face, high[1] + 0.55 * face
+    rows, columns = np.nonzero(hair > 0.5)
+    if len(rows):
+        margin = 0.12 * face
+        left = min(left, np.quantile(columns, 0.002) - margin)
+        right = max(right, np.quantile(columns, 0.998) + margin)
+        top = min(top, np.quantile(rows, 0.002) - margin)
+    side = float(np.clip(max(right - left, bottom - top), 2.2 * face, 3.2 * face))
+    x = float(np.clip((left + right - side) / 2, center[0] - 0.75 * side, center[0] - 0.25 * side))
+    y = float(max(top, high[1] + 0.3 * face - side))
+    return x, y, side
+
+
+def _pose(head: Head, fit: Fit, lens: Camera) -> tuple[Camera, HeadState]:
+    """Share the head's rotation between the camera and the neck: shoulders face where the head does, but upright."""
+    facing = np.diag([1.0, -1.0, -1.0]) @ fit.rotation
+    yaw = math.atan2(facing[0, 2], facing[2, 2])
+    c, s = math.cos(yaw), math.sin(yaw)
+    body = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    tilt = body.T @ facing
+    pose = np.zeros((5, 3), np.float32)
+    pose[NECK] = _axis_angle(tilt)
+    pose[JAW, 0] = fit.jaw
+    view = np.eye(4)
+    view[:3, :3] = np.diag([1.0, -1.0, -1.0]) @ body
+    neck = head.joints[NECK].astype(np.float64)
+    view[:3, 3] = fit.translation + fit.rotation @ neck - view[:3, :3] @ neck
+    state = HeadState(
+        shape=np.zeros(len(fit.identity), np.float32),
+        expression=fit.expression.astype(np.float32),
+        pose=pose,
+        translation=np.zeros(3, np.float32),
+    )
+    return dataclasses.replace(lens, view=view), state
+
+
+def _axis_angle(rotation: NDArray[np.float64]) -> NDArray[np.float32]:
+    angle = math.acos(float(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
+    axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+    length = np.linalg.norm(axis)
+    return (axis / length * angle if length > 1e-9 else axis * 0).astype(np.float32)
+
+
+def _with_gaze(head: Head, state: HeadState, face: Face, camera: Camera) -> HeadState:
+    """The state with the eyes turned so that the irises lie where the photo has them."""
+    neck = joint_transforms(head.joints, state.pose)[NECK].astype(np.float64)
+    inner = dataclasses.replace(camera, view=camera.view @ neck)
+    centers = head.joints[[LEFT_EYE, RIGHT_EYE]].astype(np.float64)
+    pose = state.pose.copy()
+    pose[[LEFT_EYE, RIGHT_EYE]] = gaze(centers, _eyeball_radius(head), face.iris_centers.astype(np.float64), inner)
+    return dataclasses.replace(state, pose=pose)
+
+
+def _eyeball_radius(head: Head) -> float:
+    eyes = np.unique(head.faces[head.face_parts == head.parts.index("eyes")])
+    left = eyes[head.template[eyes, 0] > 0]
+    return float(np.linalg.norm(head.template[left] - head.joints[LEFT_EYE], axis=1).max())
+
+
+def _iris(head: Head, state: HeadState, face: Face, camera: Camera, photo: Photo) -> Iris:
+    """Colour and size from the photo; the size within what people have."""
+    posed = pose_head(head, state).joints[[LEFT_EYE, RIGHT_EYE]].astype(np.float64)
+    depth = camera.project(posed)[:, 2] - _eyeball_radius(head)
+    radius = np.clip(face.iris_radii * depth / camera.fx, *IRIS_RADIUS)
+    radius[:] = radius.mean()
+    colors = np.empty((2, 3))
+    y, x = np.mgrid[: photo.pixels.shape[0], : photo.pixels.shape[1]] + 0.5
+    for k in range(2):
+        away = np.hypot(x - face.iris_centers[k, 0], y - face.iris_centers[k, 1]) / face.iris_radii[k]
+        # below the middle: the upper lid shades the iris and the light's reflection sits there
+        ring = (away < 0.85) & (away > 0.4) & (y > face.iris_centers[k, 1] - 0.2 * face.iris_radii[k])
+        if not ring.any():
+            ring = away <= max(1.0, away.min())
+        colors[k] = np.median(photo.pixels[ring], 0) / 255
+    colors[:] = colors.mean(0)
+    return Iris(colors.astype(np.float32), radius.astype(np.float32), face.iris_centers)
