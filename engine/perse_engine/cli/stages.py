@@ -19,7 +19,7 @@ from perse_engine.service.threads import apply_thread_budget
 def run_portrait(photo: Path, out: Path, head: str, seed: int, json: bool) -> None:
     """Fit a head to `photo` and write the portrait's folder `out`."""
     from perse_engine.portraits.fitting import fit_portrait
-    from perse_engine.portraits.portrait import save_portrait
+    from perse_engine.portraits.portrait_files import save_portrait
     from perse_engine.service.build import load_head
 
     apply_thread_budget()
@@ -35,7 +35,7 @@ def run_synthesize(portrait: Path, out: Path, preset: str, seed: int, json: bool
     from perse_engine.clips.catalogue import load_catalogue
     from perse_engine.clips.dataset import synthesize
     from perse_engine.clips.presets import clips_preset
-    from perse_engine.portraits.portrait import load_portrait
+    from perse_engine.portraits.portrait_files import load_portrait
 
     chosen = clips_preset(preset)
     apply_thread_budget()
