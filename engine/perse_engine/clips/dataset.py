@@ -35,7 +35,7 @@ from perse_engine.clips.frames import (
     load_dataset,
 )
 from perse_engine.clips.labels import UNKNOWN
-from perse_engine.clips.motion import camera_of, photo_camera, photo_state
+from perse_engine.clips.motion import camera_of, photo_camera, photo_state, whole_photo_camera
 from perse_engine.clips.plan import PlannedClip, plan
 from perse_engine.clips.presets import ClipsPreset
 from perse_engine.clips.wardrobe import Wardrobe, load_wardrobe, save_wardrobe
@@ -83,7 +83,16 @@ def synthesize(
                 if not _finished(folder, clip.name):
                     _write_clip(portrait, wardrobe, clip, folder, writers, progress, done, total)
                 done += len(clip.frames)
-        write_json(folder / INDEX, {"version": VERSION, "order": order, "clips": [clip.name for clip in clips]})
+        write_json(
+            folder / INDEX,
+            {
+                "version": VERSION,
+                "order": order,
+                "clips": [clip.name for clip in clips],
+                "photo_camera": whole_photo_camera(portrait).to_json(),
+                "source": dict(portrait.source),
+            },
+        )
         progress(STAGE, total, total)
     dataset = load_dataset(folder)
     logger.info("clips: %s", dataset.counts())

@@ -90,12 +90,16 @@ class Dataset:
         frames: every frame but the photo, in the order of the plan.
         photo: the photograph itself, cropped, its matte as alpha; pixels outside the photo have the label "unknown".
         order: what was asked for: preset, seed, hashes.
+        photo_camera: of the whole photograph.
+        source: of the photograph: file name, sha256, size.
     """
 
     folder: Path
     frames: tuple[ClipFrame, ...]
     photo: ClipFrame
     order: dict[str, Any]
+    photo_camera: Camera
+    source: dict[str, Any]
 
     @cached_property
     def wardrobe(self) -> Wardrobe:
@@ -127,13 +131,14 @@ def load_dataset(folder: Path) -> Dataset:
                 "synthesize them again",
             )
         clips = list(index["clips"])
+        camera, source = Camera.from_json(index["photo_camera"]), dict(index["source"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "not-a-dataset", f"{folder} holds no finished clips ({error})", "synthesize them, or finish synthesizing"
         ) from error
     photo, *_ = read_clip(folder, PHOTO)
     frames = tuple(frame for clip in clips for frame in read_clip(folder, clip))
-    return Dataset(folder, frames, photo, index["order"])
+    return Dataset(folder, frames, photo, index["order"], camera, source)
 
 
 def read_clip(folder: Path, clip: str) -> list[ClipFrame]:

@@ -142,7 +142,15 @@ def photo_state(portrait: Portrait) -> AvatarState:
 
 def photo_camera(portrait: Portrait, size: int) -> Camera:
     """The camera of the photo's aligned crop, size x size; the head's own translation is in it."""
-    camera = portrait.crop_camera(size)
+    return _at_rest(portrait.crop_camera(size), portrait)
+
+
+def whole_photo_camera(portrait: Portrait) -> Camera:
+    """The camera of the whole photo; the head's own translation is in it."""
+    return _at_rest(portrait.camera, portrait)
+
+
+def _at_rest(camera: Camera, portrait: Portrait) -> Camera:
     view = camera.view.copy()
     view[:3, 3] += view[:3, :3] @ portrait.state.translation.astype(np.float64)
     return dataclasses.replace(camera, view=view)
