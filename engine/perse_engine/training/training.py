@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import time
@@ -11,17 +12,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from perse_engine import __version__
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.tensors import pack
 from perse_engine.avatars.torch_decode import parameters_of, with_parameters
+from perse_engine.clips.frames import Dataset
 from perse_engine.errors import Cancelled
 from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
+from perse_engine.training.footage import low_pass, photo_view, training_views
 from perse_engine.training.learner import Learner
 from perse_engine.training.presets import Preset
+from perse_engine.training.starting import start_avatar
 from perse_engine.training.views import Lessons, View
 
 logger = logging.getLogger(__name__)
@@ -32,6 +37,47 @@ STEPS_BETWEEN_REPORTS = 5
 SECONDS_BETWEEN_PREVIEWS = 5.0
 PREVIEW_SIZE = 256
 STAGE = "train"
+
+
+def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: Progress) -> Avatar:
+    """Train the avatar of the person in `dataset`.
+
+    The same arguments give the same avatar, whether or not the run was broken off in between.
+
+    Args:
+        dataset: clips, photo and wardrobe.
+        preset: how long and how finely.
+        work: folder of the checkpoint and of the preview picture.
+        seed: of everything random.
+        progress: told every few steps.
+
+    Raises:
+        InputError: damaged-dataset.
+        Cancelled: `progress` said so; a checkpoint is written first.
+        OSError: `work` cannot be written.
+    """
+    progress(STAGE, 0, preset.steps)
+    views, photo = training_views(dataset), photo_view(dataset)
+    source = dataset.source
+    start = start_avatar(
+        dataset.wardrobe,
+        views,
+        count=preset.gaussians,
+        seed=seed,
+        name=Path(str(source.get("name", "avatar"))).stem[:64] or "avatar",
+        photo_camera=dataset.photo_camera,
+        photo_state=dataset.photo.state,
+        provenance={
+            "engine": __version__,
+            "preset": preset.name,
+            "steps": preset.steps,
+            "photo": source,
+            "clips": dataset.order,
+            "licences": [dataset.wardrobe.licence],
+        },
+    )
+    start = dataclasses.replace(start, low_pass=low_pass(dataset, views))
+    return train_views(start, views, photo, preset, work, seed=seed, progress=progress)
 
 
 def train_views(

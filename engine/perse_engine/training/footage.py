@@ -1,0 +1,70 @@
+"""A dataset as views: what each pixel counts, and how finely the avatar was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.initial import head_center
+from perse_engine.clips.frames import ClipFrame, Dataset
+from perse_engine.clips.labels import UNKNOWN
+from perse_engine.training.views import Picture, View
+
+LABEL_WEIGHTS: Mapping[str, float] = {
+    "eyes": 3.0,
+    "lips": 2.0,
+    "mouth": 2.5,
+    "brows": 1.5,
+    "nose": 1.3,
+    UNKNOWN: 0.0,
+}
+"""What a pixel of a label counts, where a pixel counts 1."""
+UNMODELLED = ("background", "clothes", UNKNOWN)
+"""Labels of the teacher where the photo may show what the avatar has nothing for."""
+FINEST = 0.4
+"""The least standard deviation of a Gaussian, in pixels of the finest view."""
+
+
+def training_views(dataset: Dataset) -> tuple[View, ...]:
+    """The frames that may be learnt from."""
+    table = _table(dataset.wardrobe.labels)
+    return tuple(_view(frame, table) for frame in dataset.of("train"))
+
+
+def photo_view(dataset: Dataset) -> View:
+    """The photo. Only what the avatar models counts: a suit, a hat or a neighbour's shoulder does not."""
+    frame = dataset.photo
+    labels = dataset.wardrobe.labels
+    table = _table(labels)
+    table[[labels.index(label) for label in UNMODELLED]] = 0
+
+    def read() -> Picture:
+        image, parts = frame.image(), frame.parts()
+        alpha = image[..., 3].astype(np.float32) / 255
+        weights = table[parts]
+        # A matte's edge mixes the person with what was behind.
+        weights *= np.where(np.abs(alpha - 0.5) < 0.45, 0.3, 1.0)
+        weights[(parts == labels.index("background")) & (alpha < 0.05)] = 1.0
+        return Picture(image, weights.astype(np.float16))
+
+    return View(frame.name, frame.camera, frame.state, read)
+
+
+def low_pass(dataset: Dataset, views: Sequence[View]) -> float:
+    """Metres: `FINEST` of the distance between samples in the finest tenth of `views`."""
+    center = head_center(dataset.wardrobe.figure)
+    samplings = [float(view.camera.project(center)[2]) / view.camera.fx for view in views]
+    return FINEST * float(np.quantile(samplings, 0.1))
+
+
+def _table(labels: Sequence[str]) -> NDArray[np.float32]:
+    return np.array([LABEL_WEIGHTS.get(label, 1.0) for label in labels], np.float32)
+
+
+def _view(frame: ClipFrame, table: NDArray[np.float32]) -> View:
+    def read() -> Picture:
+        return Picture(frame.image(), table[frame.parts()].astype(np.float16))
+
+    return View(frame.name, frame.camera, frame.state, read)
