@@ -67,6 +67,13 @@ def depth_order(depths):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
+def _ceiling(value):  # type: ignore[no-untyped-def]
+    """The least integer >= value >= 0; `math.ceil` would be a call."""
+    whole = int(value)
+    return whole + 1 if f32(whole) < value else whole
+
+
+@njit(inline="always", **KERNEL)
 def half_width(splat, dy):  # type: ignore[no-untyped-def]
     """Half the length of the outline's row at `dy` pixels below the centre."""
     return math.sqrt(max(splat[SPAN] - splat[BEND] * dy * dy, f32(0)))
@@ -75,8 +82,8 @@ def half_width(splat, dy):  # type: ignore[no-untyped-def]
 @njit(inline="always", **KERNEL)
 def rows_of(splat, height):  # type: ignore[no-untyped-def]
     """First and last pixel row whose centres the outline reaches; the last is before the first where there is none."""
-    first = int(math.ceil(min(max(splat[Y] - splat[REACH_Y], f32(0)), f32(height))))
-    last = int(math.floor(min(max(splat[Y] + splat[REACH_Y], f32(-1)), f32(height - 1))))
+    first = _ceiling(min(max(splat[Y] - splat[REACH_Y], f32(0)), f32(height)))
+    last = int(min(max(splat[Y] + splat[REACH_Y], f32(-1)) + f32(1), f32(height))) - 1
     return first, last
 
 
@@ -90,8 +97,8 @@ def columns_of(splat, first_row, last_row, width):  # type: ignore[no-untyped-de
     corner = splat[CORNER]
     left = -splat[REACH_X] if up <= -corner <= down else min(up_middle - up_half, down_middle - down_half)
     right = splat[REACH_X] if up <= corner <= down else max(up_middle + up_half, down_middle + down_half)
-    first = int(math.ceil(min(max(splat[X] + left, f32(0)), f32(width))))
-    last = int(math.floor(min(max(splat[X] + right, f32(-1)), f32(width - 1))))
+    first = _ceiling(min(max(splat[X] + left, f32(0)), f32(width)))
+    last = int(min(max(splat[X] + right, f32(-1)) + f32(1), f32(width))) - 1
     return first, last
 
 

@@ -13,9 +13,10 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, half_width, rows_of
+from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, rows_of
 from perse_engine.splatting.jit import KERNEL
 from perse_engine.splatting.projection import (
+    BEND,
     BLUE,
     DEPTH,
     ENERGY_MAX,
@@ -23,13 +24,14 @@ from perse_engine.splatting.projection import (
     RED,
     REST,
     SLOPE,
+    SPAN,
     XX,
     XY,
     YY,
     X,
     Y,
 )
-from perse_engine.splatting.simd import LANES, fetch_add, iota, lane_max, lane_sum, lanes, load, store, where
+from perse_engine.splatting.simd import LANES, fetch_add, iota, lane_max, lane_sum, lanes, load, square_root, store, store_whole, where
 
 f32 = np.float32
 
@@ -63,31 +65,45 @@ def _alpha(energy):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def _columns(splat, middle, dy):  # type: ignore[no-untyped-def]
-    """First and last column of the tile that the outline covers in the row at `dy`."""
-    half = half_width(splat, dy)
-    middle += splat[SLOPE] * dy
-    return int(max(middle - half, f32(0)) + f32(0.99)), int(min(middle + half, f32(TILE_WIDTH - 1)) + f32(1)) - 1
+def _trace(splat, left, first_row, last_row, rows, firsts, ends):  # type: ignore[no-untyped-def]
+    """Where the outline enters and leaves each row of the tile, and the energy's row-wise constants, eight rows at once.
+
+    `firsts` and `ends` get the columns [first, end); `rows` (3, n) the offset dy, the linear and the constant term.
+    """
+    middle, slope, span, bend = splat[X] - f32(left), splat[SLOPE], splat[SPAN], splat[BEND]
+    xy, yy, rest = splat[XY], splat[YY], splat[REST]
+    for row in range(0, last_row - first_row + 1, LANES):
+        dy = iota() + (f32(first_row + row) - splat[Y])
+        square = span - dy * dy * bend
+        half = square_root(where(square > f32(0), square, f32(0)))
+        center = dy * slope + middle
+        enter, leave = center - half, center + half
+        # Rounded outwards by a hundredth of a pixel, since energy has the last word.
+        store_whole(firsts, row, where(enter > f32(0), enter, f32(0)) + f32(0.99))
+        store_whole(ends, row, where(leave > f32(-1), where(leave > f32(TILE_WIDTH - 1), f32(TILE_WIDTH - 1), leave), f32(-1)) + f32(1.01))
+        store(rows[0], row, dy)
+        store(rows[1], row, dy * xy)
+        store(rows[2], row, dy * dy * yy + rest)
 
 
 @njit(**KERNEL)
-def _blend_tile(splats, pairs, start, stop, left, top, height, through, red, green, blue, depth):  # type: ignore[no-untyped-def]
+def _blend_tile(splats, pairs, start, stop, left, top, height, planes, rows, firsts, ends):  # type: ignore[no-untyped-def]
     """Blend the listed splats into the planes. Returns how many pairs were used before the tile was full."""
+    through, red, green, blue, depth = planes[0], planes[1], planes[2], planes[3], planes[4]
+    linears, bases = rows[1], rows[2]
     for index in range(start, stop):
         splat = splats[pairs[index]]
-        x_middle = splat[X] - f32(left)
-        xx, xy, yy, rest = splat[XX], splat[XY], splat[YY], splat[REST]
-        r, g, b, z = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE]), lanes(splat[DEPTH])
         first_row, last_row = rows_of(splat, height)
-        for row in range(max(first_row, top), min(last_row, top + TILE_HEIGHT - 1) + 1):
-            dy = f32(row) - splat[Y]
-            linear, base = xy * dy, yy * dy * dy + rest
-            column, last = _columns(splat, x_middle, dy)
-            offset = (row - top) * _STRIDE
-            while column <= last:
+        first_row, last_row = max(first_row, top), min(last_row, top + TILE_HEIGHT - 1)
+        _trace(splat, left, first_row, last_row, rows, firsts, ends)
+        middle, xx = splat[X] - f32(left), splat[XX]
+        r, g, b, z = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE]), lanes(splat[DEPTH])
+        for row in range(last_row - first_row + 1):
+            offset = (first_row - top + row) * _STRIDE
+            for column in range(firsts[row], ends[row], LANES):
                 place = offset + column
-                dx = iota() + (f32(column) - x_middle)
-                alpha = _alpha((dx * xx + linear) * dx + base)
+                dx = iota() + (f32(column) - middle)
+                alpha = _alpha((dx * xx + linears[row]) * dx + bases[row])
                 t = load(through, place)
                 weight = alpha * t
                 store(depth, place, where(t > f32(0.5), z, load(depth, place)))
@@ -95,7 +111,6 @@ def _blend_tile(splats, pairs, start, stop, left, top, height, through, red, gre
                 store(red, place, load(red, place) + weight * r)
                 store(green, place, load(green, place) + weight * g)
                 store(blue, place, load(blue, place) + weight * b)
-                column += LANES
         if (index - start) % _SPLATS_BETWEEN_CHECKS == _SPLATS_BETWEEN_CHECKS - 1 and _is_full(through):
             return index + 1 - start
     return stop - start
@@ -127,6 +142,8 @@ def blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers):
     for _ in prange(workers):
         planes = np.empty((5, _PLANE), np.float32)
         through, red, green, blue, near = planes[0], planes[1], planes[2], planes[3], planes[4]
+        rows = np.empty((3, TILE_HEIGHT + LANES), np.float32)
+        columns = np.empty((2, TILE_HEIGHT + LANES), np.int32)
         tile = fetch_add(counter)
         while tile < tiles:
             left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
@@ -142,7 +159,7 @@ def blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers):
                 planes[:] = f32(0)
                 _open_tile(through, right - left, bottom - top)
                 used[tile] = _blend_tile(
-                    splats, pair_splats, start, stop, left, top, height, through, red, green, blue, near
+                    splats, pair_splats, start, stop, left, top, height, planes, rows, columns[0], columns[1]
                 )
                 for y in range(top, bottom):
                     offset = (y - top) * _STRIDE - left
@@ -167,40 +184,41 @@ def _open_tile(through, columns, rows):  # type: ignore[no-untyped-def]
 
 @njit(**KERNEL)
 def _blend_tile_backward(  # type: ignore[no-untyped-def]
-    splats, pairs, start, stop, left, top, height, through, behind, to_red, to_green, to_blue, gradients
+    splats, pairs, start, stop, left, top, height, planes, rows, firsts, ends, gradients
 ):
     """Walk front to back once more. `behind` holds gradient times colour of all that is still to come.
 
     With alpha_i in front of what is behind, d(color)/d(alpha_i) = T_i color_i - behind_i / (1 - alpha_i), so neither
     the order need be turned around nor the transmittance divided out.
     """
+    through, behind, to_red, to_green, to_blue = planes[0], planes[1], planes[2], planes[3], planes[4]
+    offsets, linears, bases = rows[0], rows[1], rows[2]
     zero = lanes(f32(0))
     for index in range(start, stop):
         splat = splats[pairs[index]]
-        x_middle = splat[X] - f32(left)
-        xx, xy, yy, rest = splat[XX], splat[XY], splat[YY], splat[REST]
-        r, g, b = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE])
         first_row, last_row = rows_of(splat, height)
+        first_row, last_row = max(first_row, top), min(last_row, top + TILE_HEIGHT - 1)
+        _trace(splat, left, first_row, last_row, rows, firsts, ends)
+        middle, xx = splat[X] - f32(left), splat[XX]
+        r, g, b = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE])
         moment, moment_x, moment_y = zero, zero, zero
         moment_xx, moment_xy, moment_yy = zero, zero, zero
         sum_red, sum_green, sum_blue = zero, zero, zero
-        for row in range(max(first_row, top), min(last_row, top + TILE_HEIGHT - 1) + 1):
-            dy = f32(row) - splat[Y]
-            linear, base = xy * dy, yy * dy * dy + rest
-            column, last = _columns(splat, x_middle, dy)
-            offset = (row - top) * _STRIDE
-            while column <= last:
+        for row in range(last_row - first_row + 1):
+            dy = offsets[row]
+            offset = (first_row - top + row) * _STRIDE
+            for column in range(firsts[row], ends[row], LANES):
                 place = offset + column
-                dx = iota() + (f32(column) - x_middle)
-                alpha = _alpha((dx * xx + linear) * dx + base)
+                dx = iota() + (f32(column) - middle)
+                alpha = _alpha((dx * xx + linears[row]) * dx + bases[row])
                 t, rest_behind = load(through, place), load(behind, place)
                 gr, gg, gb = load(to_red, place), load(to_green, place), load(to_blue, place)
                 weight = alpha * t
-                along = gr * r + gg * g + gb * b
-                rest_behind = rest_behind - weight * along
+                along = (gr * r + gg * g + gb * b) * weight
+                rest_behind = rest_behind - along
                 store(behind, place, rest_behind)
                 store(through, place, t - weight)
-                to_energy = alpha * rest_behind / (f32(1) - alpha) - weight * along
+                to_energy = alpha * rest_behind / (f32(1) - alpha) - along
                 to_x, to_y = to_energy * dx, to_energy * dy
                 moment = moment + to_energy
                 moment_x = moment_x + to_x
@@ -211,7 +229,6 @@ def _blend_tile_backward(  # type: ignore[no-untyped-def]
                 sum_red = sum_red + weight * gr
                 sum_green = sum_green + weight * gg
                 sum_blue = sum_blue + weight * gb
-                column += LANES
         gradient = gradients[index]
         gradient[0], gradient[1], gradient[2] = lane_sum(moment), lane_sum(moment_x), lane_sum(moment_y)
         gradient[3], gradient[4], gradient[5] = lane_sum(moment_xx), lane_sum(moment_xy), lane_sum(moment_yy)
@@ -230,6 +247,8 @@ def blend_backward(  # type: ignore[no-untyped-def]
     for _ in prange(workers):
         planes = np.empty((5, _PLANE), np.float32)
         through, behind, red, green, blue = planes[0], planes[1], planes[2], planes[3], planes[4]
+        rows = np.empty((3, TILE_HEIGHT + LANES), np.float32)
+        columns = np.empty((2, TILE_HEIGHT + LANES), np.int32)
         tile = fetch_add(counter)
         while tile < tiles:
             left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
@@ -253,7 +272,7 @@ def blend_backward(  # type: ignore[no-untyped-def]
                             - to_alpha[y, x] * (f32(1) - alpha[y, x])
                         )
                 _blend_tile_backward(
-                    splats, pair_splats, start, stop, left, top, height, through, behind, red, green, blue, gradients
+                    splats, pair_splats, start, stop, left, top, height, planes, rows, columns[0], columns[1], gradients
                 )
             tile = fetch_add(counter)
 

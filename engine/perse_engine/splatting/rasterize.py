@@ -42,7 +42,9 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
     backends = available_backends()
     if backend != "auto" and backends.get(backend) != "ok":
         reason = backends.get(backend, f"there are {', '.join(backends)}")
-        raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used here: {reason}", "choose another one")
+        raise InputError(
+            "no-backend", f"the rasteriser {backend!r} cannot be used here: {reason}", "choose another one"
+        )
     contiguous = Gaussians(
         np.ascontiguousarray(gaussians.means, np.float32),
         np.ascontiguousarray(gaussians.quaternions, np.float32),

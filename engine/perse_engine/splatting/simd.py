@@ -5,7 +5,7 @@ makes a kernel three times slower. A kernel written with lanes is vector code on
 to one AVX register, or two of SSE or NEON.
 
 Inside a kernel: `load`, `store`, `lanes`, `iota`, arithmetic and `<=`, `>` between lanes and lanes or float32 scalars,
-`where` on the comparison's mask, and the reductions `lane_sum` and `lane_max`.
+`where` on the comparison's mask, `square_root`, and the reductions `lane_sum` and `lane_max`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 LANES = 8
@@ -93,24 +94,26 @@ _define(operator.le, _mask_type, lambda builder, a, b: builder.fcmp_ordered("<="
 _define(operator.gt, _mask_type, lambda builder, a, b: builder.fcmp_ordered(">", a, b))
 
 
-def _address(context: Any, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, index: ir.Value) -> ir.Value:
-    """Pointer to eight floats of a contiguous 1D array, whose index is trusted."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _FLOATS.as_pointer())
+def _address(
+    context: Any, builder: ir.IRBuilder, array_type: types.Array, array: ir.Value, index: ir.Value, kind: ir.Type
+) -> ir.Value:
+    """Pointer to eight elements of a contiguous 1D array, whose index is trusted."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
-def _is_row(array: types.Type) -> bool:
-    return isinstance(array, types.Array) and array.ndim == 1 and array.dtype == types.float32 and array.layout == "C"
+def _is_row(array: types.Type, element: types.Type) -> bool:
+    return isinstance(array, types.Array) and array.ndim == 1 and array.dtype == element and array.layout == "C"
 
 
 @intrinsic
 def load(typing: Any, array: Any, index: Any) -> Any:
     """array[index : index + 8] of a contiguous (n,) float32 array. Bounds are not checked."""
-    if not (_is_row(array) and isinstance(index, types.Integer)):
+    if not (_is_row(array, types.float32) and isinstance(index, types.Integer)):
         return None
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        address = _address(context, builder, signature.args[0], *arguments)
+        address = _address(context, builder, signature.args[0], *arguments, _FLOATS)
         return builder.load(address, align=_UNALIGNED, typ=_FLOATS)
 
     return _lanes_type(array, types.intp), emit
@@ -119,11 +122,11 @@ def load(typing: Any, array: Any, index: Any) -> Any:
 @intrinsic
 def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
     """array[index : index + 8] = value, for a contiguous (n,) float32 array. Bounds are not checked."""
-    if not (_is_row(array) and isinstance(index, types.Integer) and value == _lanes_type):
+    if not (_is_row(array, types.float32) and isinstance(index, types.Integer) and value == _lanes_type):
         return None
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        address = _address(context, builder, signature.args[0], *arguments[:2])
+        address = _address(context, builder, signature.args[0], *arguments[:2], _FLOATS)
         builder.store(arguments[2], address, align=_UNALIGNED)
         return context.get_dummy_value()
 
@@ -150,6 +153,34 @@ def iota(typing: Any) -> Any:
         return ir.Constant(_FLOATS, [float(i) for i in range(LANES)])
 
     return _lanes_type(), emit
+
+
+@intrinsic
+def square_root(typing: Any, value: Any) -> Any:
+    """Lane by lane; the lanes must not be negative."""
+    if value != _lanes_type:
+        return None
+
+    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        kind = ir.FunctionType(_FLOATS, [_FLOATS])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32"), arguments)
+
+    return _lanes_type(_lanes_type), emit
+
+
+@intrinsic
+def store_whole(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """array[index : index + 8] = value without its fractions, for a contiguous (n,) int32 array."""
+    if not (_is_row(array, types.int32) and isinstance(index, types.Integer) and value == _lanes_type):
+        return None
+
+    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        kind = ir.VectorType(ir.IntType(32), LANES)
+        address = _address(context, builder, signature.args[0], *arguments[:2], kind)
+        builder.store(builder.fptosi(arguments[2], kind), address, align=_UNALIGNED)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, _lanes_type), emit
 
 
 @intrinsic
