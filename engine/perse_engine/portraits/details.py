@@ -6,14 +6,16 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
 from perse_engine.portraits.correspondence import Correspondence
-from perse_engine.portraits.landmarks import OVAL, Face
+from perse_engine.portraits.landmarks import INNER_LIPS, LEFT_LIDS, OVAL, RIGHT_LIDS, Face
 
 STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
 REACH = 0.012  # metres that detail may move a vertex
+CLOSING = 8.0  # how firmly rims that meet when mouth or eye close move alike
 
 
 def detail_offsets(
@@ -39,12 +41,24 @@ def detail_offsets(
     columns = head.faces[correspondence.triangle].reshape(-1)
     sample = sparse.csr_matrix((correspondence.barycentric.reshape(-1), (rows, columns)), shape=(468, count))
     bending = _laplacian(head.faces, count)
+    # what opens a mouth or an eye is expression; as detail it would never close again
+    upper, lower = np.array(closing_pairs()).T
+    apart = sample[upper] - sample[lower]
     pull = sample.T @ sparse.diags(weight)
     # far from any landmark nothing should move: a weak spring home, stronger behind the face
     home = sparse.diags(np.where(head.regions["face"] > 0.3, 1e-3, 3e-2))
-    system = (pull @ sample + STIFFNESS * (bending.T @ bending) + home).tocsc()
+    system = (pull @ sample + CLOSING * (apart.T @ apart) + STIFFNESS * (bending.T @ bending) + home).tocsc()
     offsets = splu(system).solve(np.asarray(pull @ wanted))
     return _with_inner_parts(head, vertices, offsets).astype(np.float32)
+
+
+def closing_pairs() -> list[tuple[int, int]]:
+    """Landmarks of the upper and the lower rim that meet when the mouth or an eye closes."""
+    lower, upper = INNER_LIPS[1:10], INNER_LIPS[:10:-1]
+    pairs = list(zip(upper, lower, strict=True))
+    for lids in (LEFT_LIDS, RIGHT_LIDS):
+        pairs += list(zip(lids[9:], lids[1:8], strict=True))
+    return pairs
 
 
 def _laplacian(faces: NDArray[np.integer], count: int) -> sparse.csr_matrix:
@@ -66,7 +80,7 @@ def _with_inner_parts(head: Head, vertices: NDArray[np.floating], offsets: NDArr
     where = np.asarray(vertices, np.float64)
     skin_points, skin_offsets = where[of_skin], offsets[of_skin]
     for name in head.parts:
-        if name in ("skin", "bust"):
+        if name not in ("eyes", "lashes", "teeth", "tongue"):
             continue
         own = np.unique(head.faces[head.face_parts == head.parts.index(name)])
         own = own[~of_skin[own]]
@@ -78,7 +92,7 @@ def _with_inner_parts(head: Head, vertices: NDArray[np.floating], offsets: NDArr
             for v in own:
                 result[v] = _nearby(skin_points, skin_offsets, where[v], 0.004)
         elif len(own):
-            result[own] = 0.0
+            result[own] = _nearby(skin_points, skin_offsets, where[own].mean(0), 0.03) * [0, 1, 0]
     return result
 
 
@@ -89,6 +103,20 @@ def _nearby(
     squared = ((points - place) ** 2).sum(1)
     weight = np.exp(-0.5 * (squared - squared.min()) / radius**2)
     return np.asarray(weight @ values / weight.sum())
+
+
+def trimmed_lashes(head: Head, template: NDArray[np.floating]) -> NDArray[np.float32]:
+    """`template` (V, 3) with lashes as short as they look in a photograph: the model's are solid strips."""
+    result = np.asarray(template, np.float32).copy()
+    if "lashes" not in head.parts:
+        return result
+    skin = np.unique(head.faces[head.face_parts == head.parts.index("skin")])
+    lashes = np.unique(head.faces[head.face_parts == head.parts.index("lashes")])
+    roots = skin[cKDTree(head.template[skin]).query(head.template[lashes])[1]]
+    eyes = head.joints[[LEFT_EYE, RIGHT_EYE], 1].mean()
+    length = np.where(head.template[lashes, 1] > eyes, 0.45, 0.12)[:, None]
+    result[lashes] = result[roots] + length * (head.template[lashes] - head.template[roots])
+    return result
 
 
 def joint_offsets(head: Head, offsets: NDArray[np.floating]) -> NDArray[np.float32]:

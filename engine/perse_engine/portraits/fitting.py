@@ -14,7 +14,7 @@ from perse_engine.errors import InputError
 from perse_engine.heads.head import JAW, LEFT_EYE, NECK, RIGHT_EYE, Head, HeadState
 from perse_engine.heads.posing import joint_transforms, pose_head, rest_head
 from perse_engine.portraits.correspondence import find_correspondence
-from perse_engine.portraits.details import detail_offsets, gaze, joint_offsets
+from perse_engine.portraits.details import detail_offsets, gaze, joint_offsets, trimmed_lashes
 from perse_engine.portraits.fit import Fit, fit_head, photo_lens
 from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
@@ -105,7 +105,7 @@ def personal_head(head: Head, identity: NDArray[np.floating], offsets: NDArray[n
     vertices, joints = rest_head(head, np.asarray(identity, np.float32), np.zeros(0, np.float32))
     return dataclasses.replace(
         head,
-        template=(vertices + offsets).astype(np.float32),
+        template=trimmed_lashes(head, vertices + offsets),
         joints=(joints + joint_offsets(head, offsets)).astype(np.float32),
     )
 

@@ -35,24 +35,20 @@ def paint_hair(
     mask3 = np.repeat(np.asarray(hair, np.float32)[..., None], 3, -1)
     seen_mask = unproject(mask3, vertices, faces, camera, texels)[0][..., 0]
 
-    # where the photo looks at the shell straight enough, it decides
-    trust = np.clip((confidence - 0.03) / 0.15, 0, 1)
-    behind = _alpha_behind(grid, head, camera, hair, positions)
-    silhouette = _hanging_alpha(camera, hair, positions)
-    unseen_alpha = behind * silhouette
+    # where the photo looks at the shell straight enough, it decides; just behind its rim the hair goes on
+    trust = np.clip((confidence - 0.02) / 0.10, 0, 1)
+    through, through_mask, core = _seen_through(grid, camera, pixels, hair, positions)
+    unseen_alpha = np.maximum(_alpha_behind(grid, head, camera, hair, positions), through_mask)
     alpha = unseen_alpha + trust * (seen_mask - unseen_alpha)
-
-    through, through_mask = _seen_through(camera, pixels, hair, positions)
-    core = np.clip((seen_mask - 0.6) / 0.4, 0, 1)
     weight = trust * core
-    through_weight = np.clip((through_mask - 0.6) / 0.4, 0, 1) * (1 - trust)
-    smooth = fill_holes(color, weight)
+    through_weight = core * (1 - trust)
+    smooth = _filled_around(color, weight)
     strands = _strands(color, weight, smooth, seed)
     # what is just behind the rim repeats what is just before it
     known = weight + (1 - weight) * through_weight
     base = color * weight[..., None] + through * ((1 - weight) * through_weight)[..., None]
     base = base / np.maximum(known, 1e-6)[..., None]
-    filled = fill_holes(base, known)
+    filled = _filled_around(base, known)
     detail = strands * (1 - known)[..., None]
     painted = np.clip(filled + detail, 0, 1)
     return np.concatenate([painted, np.clip(alpha, 0, 1)[..., None]], -1).astype(np.float32)
@@ -105,22 +101,35 @@ def _alpha_behind(
     return np.asarray(above * np.maximum(side, back), np.float32) * (np.abs(x) < 1)
 
 
-def _hanging_alpha(camera: Camera, hair: NDArray[np.floating], positions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What hangs beside the neck ends behind where it ends in front: open background of the photo stays open."""
-    return np.ones(positions.shape[:2], np.float32)
-
-
 def _seen_through(
-    camera: Camera, pixels: NDArray[np.uint8], hair: NDArray[np.floating], positions: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The photo and its hair mask at the pixel of each texel, as if the head were of glass."""
+    grid: ShellGrid,
+    camera: Camera,
+    pixels: NDArray[np.uint8],
+    hair: NDArray[np.floating],
+    positions: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The photo, its hair mask and the mask of pure hair at the pixel of each texel, as if the head were of glass."""
     place = camera.project(positions.reshape(-1, 3)).astype(np.float32)
     x = (place[:, 0] - 0.5).reshape(positions.shape[:2])
     y = (place[:, 1] - 0.5).reshape(positions.shape[:2])
-    inner = cv2.erode(np.asarray(hair, np.float32), np.ones((5, 5)))
+    # at its border the photo's hair is mixed with what lies behind it
+    margin = max(1, round(0.004 * camera.fx / float(camera.project(grid.center[None])[0, 2])))
+    inner = cv2.erode(np.asarray(hair, np.float32), _disc(margin))
     through = cv2.remap(pixels.astype(np.float32) / 255, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.remap(inner, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(through, np.float32), np.asarray(mask, np.float32)
+    mask = cv2.remap(np.asarray(hair, np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    core = cv2.remap(inner, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(through, np.float32), np.asarray(mask, np.float32), np.clip((core - 0.5) * 2, 0, 1)
+
+
+def _filled_around(color: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pull-push that knows that the left and the right border are one."""
+    wrapped = [np.concatenate([image[:, -SIDE // 4 :], image, image[:, : SIDE // 4]], 1) for image in (color, weight)]
+    return fill_holes(*wrapped)[:, SIDE // 4 : SIDE // 4 + SIDE]
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    size = (2 * radius + 1, 2 * radius + 1)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)
 
 
 def _strands(

@@ -48,7 +48,7 @@ def paint_head_texture(
     regions = texels.interpolate(head.faces, np.stack([head.regions["neck"], head.regions["face"]], 1))
     lower = bust | (skin & (regions[..., 0] > 0.2) & (regions[..., 1] < 0.5))
     believed = np.where(lower, np.maximum(believed, dressed), believed)
-    weight = np.clip((confidence - 0.02) / 0.25, 0, 1) * np.clip((believed - 0.5) * 2.5, 0, 1)
+    weight = np.clip((confidence - 0.01) / 0.12, 0, 1) * np.clip((believed - 0.5) * 2.5, 0, 1)
     weight = np.where(skin | bust, weight, 0).astype(np.float32)
     weight = cv2.erode(weight, np.ones((3, 3))) * (cv2.GaussianBlur(weight, (0, 0), 3) ** 0.5)
 

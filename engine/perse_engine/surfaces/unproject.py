@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from perse_engine.cameras import Camera
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import Fragments, rasterize_mesh
 from perse_engine.surfaces.shading import interpolate
+
+DEPTH_SIDE = 1024  # pixels across the mesh when it is asked what hides what
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,13 +76,24 @@ def unproject(
     x, y, z = (np.nan_to_num(projected[..., k], posinf=-1e6, neginf=-1e6).astype(np.float32) for k in range(3))
     texture = cv2.remap(pixels, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    depth = rasterize_mesh(vertices, faces, camera).depth
-    column = np.clip(x.astype(np.int32), 0, camera.width - 1)
-    row = np.clip(y.astype(np.int32), 0, camera.height - 1)
+    close = _close_up(camera, x[texels.triangle >= 0], y[texels.triangle >= 0])
+    depth = rasterize_mesh(vertices, faces, close).depth
+    zoom = close.fx / camera.fx
+    column = np.clip((x * zoom + (close.cx - camera.cx * zoom)).astype(np.int32), 0, close.width - 1)
+    row = np.clip((y * zoom + (close.cy - camera.cy * zoom)).astype(np.int32), 0, close.height - 1)
     # a surface seen at a slant is deeper at the texel than at the pixel's centre by up to a pixel's slope
     facing = np.einsum("hwc,hwc->hw", normals, towards)
     slope = np.sqrt(np.maximum(1 - facing**2, 0)) / np.maximum(facing, 0.1)
-    margin = z / min(camera.fx, camera.fy) * (0.5 + slope) + 1e-3 * np.median(z[texels.triangle >= 0])
+    margin = z / min(close.fx, close.fy) * (0.5 + slope) + 5e-4 * np.median(z[texels.triangle >= 0])
     inside = (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height) & (z > camera.near)
     visible = (texels.triangle >= 0) & inside & (facing > 0) & (z <= depth[row, column] + margin)
     return texture, np.where(visible, facing**2, 0).astype(np.float32)
+
+
+def _close_up(camera: Camera, x: NDArray[np.float32], y: NDArray[np.float32]) -> Camera:
+    """The camera's window on the pixels (x, y), finer where the photograph is coarse: small parts hide each other."""
+    x, y = np.clip(x, 0, camera.width), np.clip(y, 0, camera.height)
+    left, top, right, bottom = math.floor(x.min()), math.floor(y.min()), math.ceil(x.max()), math.ceil(y.max())
+    width, height = max(right - left, 1), max(bottom - top, 1)
+    zoom = max(1, math.ceil(DEPTH_SIDE / max(width, height)))
+    return camera.cropped(left, top, width, height).resized(width * zoom, height * zoom)
