@@ -74,7 +74,7 @@ def _ceiling(value):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def half_width(splat, dy):  # type: ignore[no-untyped-def]
+def _half_width(splat, dy):  # type: ignore[no-untyped-def]
     """Half the length of the outline's row at `dy` pixels below the centre."""
     return math.sqrt(max(splat[SPAN] - splat[BEND] * dy * dy, f32(0)))
 
@@ -88,11 +88,19 @@ def rows_of(splat, height):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def columns_of(splat, first_row, last_row, width):  # type: ignore[no-untyped-def]
+def _box_columns(splat, width):  # type: ignore[no-untyped-def]
+    """First and last pixel column that the outline reaches."""
+    first = _ceiling(min(max(splat[X] - splat[REACH_X], f32(0)), f32(width)))
+    last = int(min(max(splat[X] + splat[REACH_X], f32(-1)) + f32(1), f32(width))) - 1
+    return first, last
+
+
+@njit(inline="always", **KERNEL)
+def _columns(splat, first_row, last_row, width):  # type: ignore[no-untyped-def]
     """First and last pixel column that the outline reaches between two rows."""
     up = max(f32(first_row) - splat[Y], -splat[REACH_Y])
     down = min(f32(last_row) - splat[Y], splat[REACH_Y])
-    up_half, down_half = half_width(splat, up), half_width(splat, down)
+    up_half, down_half = _half_width(splat, up), _half_width(splat, down)
     up_middle, down_middle = splat[SLOPE] * up, splat[SLOPE] * down
     corner = splat[CORNER]
     left = -splat[REACH_X] if up <= -corner <= down else min(up_middle - up_half, down_middle - down_half)
@@ -103,45 +111,52 @@ def columns_of(splat, first_row, last_row, width):  # type: ignore[no-untyped-de
 
 
 @njit(**KERNEL)
-def _count_run(splats, order, start, stop, width, height, across, sorted_splats, counts, pairs_of):  # type: ignore[no-untyped-def]
+def _copy_run(splats, order, start, stop, width, height, sorted_splats, most_pairs):  # type: ignore[no-untyped-def]
+    """Copy a run of splats into drawing order and count the tiles of their bounding boxes."""
     for k in range(start, stop):
-        splat = sorted_splats[k]
-        source = splats[order[k]]
+        splat, source = sorted_splats[k], splats[order[k]]
         for c in range(splat.shape[0]):
             splat[c] = source[c]
-        total = pairs_of[k] = 0
         first_row, last_row = rows_of(splat, height)
-        if first_row > last_row:
-            continue
-        for tile_y in range(first_row // TILE_HEIGHT, last_row // TILE_HEIGHT + 1):
-            top = tile_y * TILE_HEIGHT
-            first, last = columns_of(splat, max(first_row, top), min(last_row, top + TILE_HEIGHT - 1), width)
-            if first > last:
-                continue
-            for tile in range(tile_y * across + first // TILE_WIDTH, tile_y * across + last // TILE_WIDTH + 1):
-                counts[tile] += 1
-                total += 1
-        pairs_of[k] = total
+        first, last = _box_columns(splat, width)
+        across = last // TILE_WIDTH - first // TILE_WIDTH + 1
+        down = last_row // TILE_HEIGHT - first_row // TILE_HEIGHT + 1
+        most_pairs[k] = max(across, 0) * max(down, 0)
 
 
 @njit(**KERNEL)
-def _fill_run(splats, start, stop, width, height, across, places, pair, pair_splats, slots):  # type: ignore[no-untyped-def]
+def _list_run(splats, start, stop, width, height, across, starts, pair_counts, pair_tiles, tile_counts):  # type: ignore[no-untyped-def]
+    """List the tiles that each splat of a run touches, and count each tile's splats."""
     for k in range(start, stop):
         splat = splats[k]
+        pair = starts[k]
         first_row, last_row = rows_of(splat, height)
-        if first_row > last_row:
-            continue
-        for tile_y in range(first_row // TILE_HEIGHT, last_row // TILE_HEIGHT + 1):
-            top = tile_y * TILE_HEIGHT
-            first, last = columns_of(splat, max(first_row, top), min(last_row, top + TILE_HEIGHT - 1), width)
-            if first > last:
-                continue
-            for tile in range(tile_y * across + first // TILE_WIDTH, tile_y * across + last // TILE_WIDTH + 1):
-                place = places[tile]
-                places[tile] = place + 1
-                pair_splats[place] = k
-                slots[pair] = place
-                pair += 1
+        first, last = _box_columns(splat, width)
+        if first_row <= last_row and first <= last:
+            narrow = first // TILE_WIDTH == last // TILE_WIDTH
+            for tile_y in range(first_row // TILE_HEIGHT, last_row // TILE_HEIGHT + 1):
+                if not narrow:
+                    top = tile_y * TILE_HEIGHT
+                    first, last = _columns(splat, max(first_row, top), min(last_row, top + TILE_HEIGHT - 1), width)
+                    if first > last:
+                        continue
+                for tile in range(tile_y * across + first // TILE_WIDTH, tile_y * across + last // TILE_WIDTH + 1):
+                    tile_counts[tile] += 1
+                    pair_tiles[pair] = tile
+                    pair += 1
+        pair_counts[k] = pair - starts[k]
+
+
+@njit(**KERNEL)
+def _scatter_run(start, stop, starts, pair_counts, pairs, places, pair_splats):  # type: ignore[no-untyped-def]
+    """Put a run of splats into their tiles' lists; each pair's tile is overwritten with its place there."""
+    for k in range(start, stop):
+        for pair in range(starts[k], starts[k] + pair_counts[k]):
+            tile = pairs[pair]
+            place = places[tile]
+            places[tile] = place + 1
+            pair_splats[place] = k
+            pairs[pair] = place
 
 
 @njit(parallel=True, **KERNEL)
@@ -154,30 +169,30 @@ def bin_splats(splats, order, width, height, workers):  # type: ignore[no-untype
 
     Returns:
         sorted_splats (M, 16); tile_starts (tiles + 1,): tile t owns pairs tile_starts[t] to tile_starts[t + 1];
-        pair_splats (P,): index into sorted_splats, ascending within a tile; splat_starts (M + 1,) and slots (P,): splat k
-        owns pairs slots[splat_starts[k]] to slots[splat_starts[k + 1]].
+        pair_splats (P,): index into sorted_splats, ascending within a tile; slots, splat_starts and splat_counts (M,):
+        splat k owns the splat_counts[k] pairs slots[splat_starts[k]] and following.
     """
     across = (width + TILE_WIDTH - 1) // TILE_WIDTH
     tiles = across * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
     visible = order.shape[0]
     sorted_splats = np.empty((visible, splats.shape[1]), np.float32)
-    counts = np.zeros((workers, tiles), np.int64)
-    splat_starts = np.zeros(visible + 1, np.int64)
+    splat_starts = np.empty(visible, np.int64)
+    splat_counts = np.empty(visible, np.int32)
     for worker in prange(workers):
-        _count_run(
-            splats,
-            order,
-            visible * worker // workers,
-            visible * (worker + 1) // workers,
-            width,
-            height,
-            across,
-            sorted_splats,
-            counts[worker],
-            splat_starts[1:],
-        )
+        start, stop = visible * worker // workers, visible * (worker + 1) // workers
+        _copy_run(splats, order, start, stop, width, height, sorted_splats, splat_starts)
+    most = 0
     for k in range(visible):
-        splat_starts[k + 1] += splat_starts[k]
+        size = splat_starts[k]
+        splat_starts[k] = most
+        most += size
+    slots = np.empty(most, np.int32)
+    counts = np.zeros((workers, tiles), np.int32)
+    for worker in prange(workers):
+        start, stop = visible * worker // workers, visible * (worker + 1) // workers
+        _list_run(
+            sorted_splats, start, stop, width, height, across, splat_starts, splat_counts, slots, counts[worker]
+        )
     tile_starts = np.empty(tiles + 1, np.int64)
     total = 0
     for tile in range(tiles):
@@ -188,19 +203,19 @@ def bin_splats(splats, order, width, height, workers):  # type: ignore[no-untype
             total += size
     tile_starts[tiles] = total
     pair_splats = np.empty(total, np.int32)
-    slots = np.empty(total, np.int64)
     for worker in prange(workers):
-        start = visible * worker // workers
-        _fill_run(
-            sorted_splats,
-            start,
-            visible * (worker + 1) // workers,
-            width,
-            height,
-            across,
-            counts[worker],
-            splat_starts[start],
-            pair_splats,
-            slots,
-        )
-    return sorted_splats, tile_starts, pair_splats, splat_starts, slots
+        start, stop = visible * worker // workers, visible * (worker + 1) // workers
+        _scatter_run(start, stop, splat_starts, splat_counts, slots, counts[worker], pair_splats)
+    return sorted_splats, tile_starts, pair_splats, splat_starts, splat_counts, slots
+
+
+@njit(parallel=True, **KERNEL)
+def gather(pair_gradients, splat_starts, splat_counts, slots, order, gradients):  # type: ignore[no-untyped-def]
+    """Add up what each splat's pairs say, in a fixed order: (P, 9), tile by tile, to (N, 9), Gaussian by Gaussian."""
+    for k in prange(order.shape[0]):
+        total = gradients[order[k]]
+        total[:] = f32(0)
+        for pair in range(splat_starts[k], splat_starts[k] + splat_counts[k]):
+            part = pair_gradients[slots[pair]]
+            for c in range(total.shape[0]):
+                total[c] += part[c]

@@ -275,15 +275,3 @@ def blend_backward(  # type: ignore[no-untyped-def]
                     splats, pair_splats, start, stop, left, top, height, planes, rows, columns[0], columns[1], gradients
                 )
             tile = fetch_add(counter)
-
-
-@njit(parallel=True, **KERNEL)
-def gather(gradients, splat_starts, slots, sums):  # type: ignore[no-untyped-def]
-    """Add up each splat's pairs, in a fixed order: (P, 9) to (M, 9)."""
-    for k in prange(sums.shape[0]):
-        total = sums[k]
-        total[:] = f32(0)
-        for pair in range(splat_starts[k], splat_starts[k + 1]):
-            gradient = gradients[slots[pair]]
-            for c in range(total.shape[0]):
-                total[c] += gradient[c]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
-from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, bin_splats, depth_order
-from perse_engine.splatting.blending import blend, blend_backward, gather
+from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, bin_splats, depth_order, gather
+from perse_engine.splatting.blending import blend, blend_backward
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.projection import (
     GRADIENT_COLUMNS,
@@ -36,7 +36,7 @@ class Drawing:
         depth: (H, W) float32, planar camera z where accumulated opacity passes one half, else 1e10.
         order: (M,) int32, the visible Gaussians, nearest first.
         splats: (M, 16) float32, their ellipses in the picture.
-        tile_starts, pair_splats, used, splat_starts, slots: the tiles' lists, see `binning.bin_splats`.
+        tile_starts, pair_splats, used, splat_starts, splat_counts, slots: the tiles' lists, see `binning.bin_splats`.
     """
 
     color: NDArray[np.float32]
@@ -48,7 +48,8 @@ class Drawing:
     pair_splats: NDArray[np.int32]
     used: NDArray[np.int64]
     splat_starts: NDArray[np.int64]
-    slots: NDArray[np.int64]
+    splat_counts: NDArray[np.int32]
+    slots: NDArray[np.int32]
 
 
 def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
@@ -75,9 +76,9 @@ def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
             depths,
         )
         order = depth_order(depths)
-        sorted_splats, tile_starts, pair_splats, splat_starts, slots = bin_splats(splats, order, width, height, workers)
-        blend(sorted_splats, tile_starts, pair_splats, color, alpha, depth, used, workers)
-    return Drawing(color, alpha, depth, order, sorted_splats, tile_starts, pair_splats, used, splat_starts, slots)
+        splats, tile_starts, pair_splats, *lists = bin_splats(splats, order, width, height, workers)
+        blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers)
+    return Drawing(color, alpha, depth, order, splats, tile_starts, pair_splats, used, *lists)
 
 
 def gradients_of(
@@ -96,13 +97,15 @@ def gradients_of(
         to_alpha: (H, W) float32, gradient to `drawing.alpha`.
     """
     pair_gradients = np.empty((len(drawing.pair_splats), GRADIENT_COLUMNS), np.float32)
-    sums = np.empty((len(drawing.order), GRADIENT_COLUMNS), np.float32)
+    gradients = np.empty((len(gaussians.means), GRADIENT_COLUMNS), np.float32)
+    visible = np.zeros(len(gaussians.means), np.bool_)
+    visible[drawing.order] = True
     result = Gaussians(
-        np.zeros_like(gaussians.means),
-        np.zeros_like(gaussians.quaternions),
-        np.zeros_like(gaussians.scales),
-        np.zeros_like(gaussians.opacities),
-        np.zeros_like(gaussians.colors),
+        np.empty_like(gaussians.means),
+        np.empty_like(gaussians.quaternions),
+        np.empty_like(gaussians.scales),
+        np.empty_like(gaussians.opacities),
+        np.empty_like(gaussians.colors),
     )
     with _kernels:
         blend_backward(
@@ -117,7 +120,9 @@ def gradients_of(
             pair_gradients,
             numba.get_num_threads(),
         )
-        gather(pair_gradients, drawing.splat_starts, drawing.slots, sums)
+        gather(
+            pair_gradients, drawing.splat_starts, drawing.splat_counts, drawing.slots, drawing.order, gradients
+        )
         project_backward(
             gaussians.means,
             gaussians.quaternions,
@@ -125,9 +130,8 @@ def gradients_of(
             gaussians.opacities,
             view_of(camera),
             lens_of(camera),
-            drawing.splats,
-            drawing.order,
-            sums,
+            visible,
+            gradients,
             result.means,
             result.quaternions,
             result.scales,

@@ -41,9 +41,9 @@ X, Y, XX, XY, YY, REST, RED, GREEN, BLUE, DEPTH = range(10)
 SLOPE, SPAN, BEND, REACH_Y, REACH_X, CORNER = range(10, 16)
 SPLAT_COLUMNS = 16
 
-# What blending's backward pass gives per splat: energy gradients to REST, and its first and second moments
-# (sums of gradient times dx, dy, dx^2, dx dy, dy^2), then the gradient to the colour.
-MOMENT_0, MOMENT_X, MOMENT_Y, MOMENT_XX, MOMENT_XY, MOMENT_YY, GRADIENT_RED, GRADIENT_GREEN, GRADIENT_BLUE = range(9)
+# What the backward pass of blending gives per pair of splat and tile: the sum of the gradients to energy over the pixels
+# and their moments, weighted with dx, dy, dx^2, dx dy, dy^2; then the gradient to the colour.
+MOMENT, MOMENT_X, MOMENT_Y, MOMENT_XX, MOMENT_XY, MOMENT_YY, TO_RED, TO_GREEN, TO_BLUE = range(9)
 GRADIENT_COLUMNS = 9
 
 
@@ -199,8 +199,7 @@ def project_backward(  # type: ignore[no-untyped-def]
     opacities,
     view,
     lens,
-    splats,
-    order,
+    visible,
     gradients,
     to_means,
     to_quaternions,
@@ -208,18 +207,22 @@ def project_backward(  # type: ignore[no-untyped-def]
     to_opacities,
     to_colors,
 ):
-    """Gradients of the visible Gaussians from those of their splats; the other rows are left as they are.
+    """Gradients of the Gaussians from those of their splats.
 
-    `splats` (M, 16) and `gradients` (M, 9) are in drawing order, `order` (M,) gives their Gaussians.
+    Args:
+        visible: (N,) bool, which Gaussians were drawn; the others get zeros.
+        gradients: (N, 9) see `binning.gather`.
     """
     one, two, half = f32(1), f32(2), f32(0.5)
-    for k in prange(order.shape[0]):
-        i = order[k]
-        splat, gradient = splats[k], gradients[k]
-        to_colors[i, 0], to_colors[i, 1], to_colors[i, 2] = gradient[6], gradient[7], gradient[8]
-        xx, xy, yy = two * splat[XX], splat[XY], two * splat[YY]
-        to_u = -(xx * gradient[MOMENT_X] + xy * gradient[MOMENT_Y])
-        to_v = -(xy * gradient[MOMENT_X] + yy * gradient[MOMENT_Y])
+    for i in prange(means.shape[0]):
+        if not visible[i]:
+            to_means[i, 0] = to_means[i, 1] = to_means[i, 2] = f32(0)
+            to_quaternions[i, 0] = to_quaternions[i, 1] = to_quaternions[i, 2] = to_quaternions[i, 3] = f32(0)
+            to_scales[i, 0] = to_scales[i, 1] = to_scales[i, 2] = to_opacities[i] = f32(0)
+            to_colors[i, 0] = to_colors[i, 1] = to_colors[i, 2] = f32(0)
+            continue
+        gradient = gradients[i]
+        to_colors[i, 0], to_colors[i, 1], to_colors[i, 2] = gradient[TO_RED], gradient[TO_GREEN], gradient[TO_BLUE]
 
         # The forward pass again, for the numbers that were not kept.
         px, py, pz = means[i, 0], means[i, 1], means[i, 2]
@@ -253,14 +256,14 @@ def project_backward(  # type: ignore[no-untyped-def]
         sharp = n0 * n0 + n1 * n1 + n2 * n2
         aa = a0 * a0 + a1 * a1 + a2 * a2
         bb = b0 * b0 + b1 * b1 + b2 * b2
-        root = one / math.sqrt(sharp + f32(DILATION) * (aa + bb) + f32(DILATION * DILATION))
-        area = math.sqrt(sharp)
-        compensation = area * root
+        ab = a0 * b0 + a1 * b1 + a2 * b2
+        inverse = one / (sharp + f32(DILATION) * (aa + bb) + f32(DILATION * DILATION))
+        # Inverse of the dilated covariance.
+        xx, xy, yy = (bb + f32(DILATION)) * inverse, -ab * inverse, (aa + f32(DILATION)) * inverse
 
         # Opacity: REST = -ln(min(opacity, ALPHA_MAX) * compensation).
-        to_log = -gradient[MOMENT_0]
+        to_log = -gradient[MOMENT]
         to_opacities[i] = to_log / opacities[i] if opacities[i] <= f32(ALPHA_MAX) else f32(0)
-        to_compensation = to_log / compensation
 
         # Gradient to the dilated covariance: -Q G Q from the energy, -1/2 Q from the compensation's denominator.
         g00, g01, g11 = half * gradient[MOMENT_XX], half * gradient[MOMENT_XY], half * gradient[MOMENT_YY]
@@ -270,8 +273,9 @@ def project_backward(  # type: ignore[no-untyped-def]
         c01 = -(xx * e01 + xy * e11) - half * to_log * xy
         c11 = -(xy * e01 + yy * e11) - half * to_log * yy
 
-        # To its square root's rows a and b; the compensation's numerator |a x b| has the bounded gradient b x n, n x a.
-        share = to_compensation * root / max(area, f32(_TINY))
+        # To its square root's rows a and b; through the compensation's numerator |n|, n = a x b, with the gradients
+        # b x n / |n| and n x a / |n|.
+        share = to_log / sharp
         to_a0 = two * (c00 * a0 + c01 * b0) + share * (b1 * n2 - b2 * n1)
         to_a1 = two * (c00 * a1 + c01 * b1) + share * (b2 * n0 - b0 * n2)
         to_a2 = two * (c00 * a2 + c01 * b2) + share * (b0 * n1 - b1 * n0)
@@ -294,9 +298,9 @@ def project_backward(  # type: ignore[no-untyped-def]
         to_v2 = to_b0 * r20 + to_b1 * r21 + to_b2 * r22
         to_dx = -jx * (to_u0 * view[2, 0] + to_u1 * view[2, 1] + to_u2 * view[2, 2])
         to_dy = -jy * (to_v0 * view[2, 0] + to_v1 * view[2, 1] + to_v2 * view[2, 2])
-        to_x = jx * to_u
-        to_y = jy * to_v
-        to_z = -(to_u * jx * x + to_v * jy * y) * inverse_z
+        to_x = -jx * (xx * gradient[MOMENT_X] + xy * gradient[MOMENT_Y])
+        to_y = -jy * (xy * gradient[MOMENT_X] + yy * gradient[MOMENT_Y])
+        to_z = -(to_x * x + to_y * y) * inverse_z
         to_z -= (to_u0 * u0 + to_u1 * u1 + to_u2 * u2 + to_v0 * v0 + to_v1 * v1 + to_v2 * v2) * inverse_z
         if x * inverse_z > lens.left and x * inverse_z < lens.right:
             to_x += to_dx * inverse_z
