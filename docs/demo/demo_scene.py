@@ -1,7 +1,7 @@
 """The demo's scene: an avatar that turns, speaks, smiles, changes its hair, grows a beard and puts on a hat.
 
-`make` builds and saves it, `render` renders it to PNG and OpenEXR. Run by `build.py demo` with the bpy module; where the
-extension is installed, the same .blend renders with `blender -b demo.blend -E PERSE -a`.
+`make` builds and saves it, `render` renders it to PNG and OpenEXR. Run by `build.py demo` with the bpy module. Where
+the extension is installed, the same .blend renders with `blender -b demo.blend -E PERSE -a`.
 """
 
 from __future__ import annotations

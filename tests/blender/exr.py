@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 MULTIPART = 0x1000
 
 

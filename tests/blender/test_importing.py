@@ -50,7 +50,7 @@ def test_every_slider_is_a_float_property_with_limits_and_a_description(avatar):
         assert len(ui["description"]) > 10
         assert avatar.is_property_overridable_library(f'["{name}"]')
     assert avatar.id_properties_ui("attr_face_wide").as_dict()["max"] == 1.5
-    assert sum(key.startswith(("attr_", "expr_")) for key in avatar.keys()) == 52 + len(STYLES)
+    assert sum(key.startswith(("attr_", "expr_")) for key in dict(avatar.items())) == 52 + len(STYLES)
 
 
 def test_the_proxy_has_a_key_for_expressions_and_shape_styles_driven_without_python(avatar):

@@ -1,0 +1,87 @@
+"""The buttons of the PERSE tab."""
+
+from __future__ import annotations
+
+import shutil
+
+import bpy
+import pytest
+from conftest import raises_report
+
+
+def keyed(avatar: bpy.types.Object, part) -> dict[str, int]:
+    return {curve.data_path: len(curve.keyframe_points) for curve in part("compat").fcurves(avatar)}
+
+
+def test_reset_by_kind(avatar):
+    avatar["attr_hair_red"] = avatar["expr_jawopen"] = 0.5
+    bpy.ops.perse.reset(kind="attribute")
+    assert (avatar["attr_hair_red"], avatar["expr_jawopen"]) == (0.0, 0.5)
+    bpy.ops.perse.reset(kind="all")
+    assert avatar["expr_jawopen"] == 0.0
+
+
+def test_key_changed_keys_what_differs_and_nothing_else(scene, avatar, part):
+    scene.frame_set(1)
+    avatar["expr_jawopen"] = 0.5
+    assert bpy.ops.perse.key_changed() == {"FINISHED"}
+    assert keyed(avatar, part) == {'["expr_jawopen"]': 1}
+    scene.frame_set(10)
+    avatar["attr_hair_red"] = 0.3
+    bpy.ops.perse.key_changed()
+    assert keyed(avatar, part) == {'["expr_jawopen"]': 1, '["attr_hair_red"]': 1}
+    avatar["expr_jawopen"] = 0.0
+    bpy.ops.perse.key_changed()
+    assert keyed(avatar, part)['["expr_jawopen"]'] == 2
+
+
+def test_driven_sliders_are_not_keyed(avatar, part):
+    avatar.driver_add('["expr_jawopen"]').driver.expression = "0.5"
+    bpy.context.view_layer.update()
+    bpy.ops.perse.key_changed()
+    assert keyed(avatar, part) == {}
+
+
+def test_operators_work_on_the_proxy_too(avatar):
+    avatar["expr_jawopen"] = 0.5
+    bpy.context.view_layer.objects.active = avatar.children[0]
+    bpy.ops.perse.reset(kind="all")
+    assert avatar["expr_jawopen"] == 0.0
+
+
+def test_without_an_avatar_they_are_greyed_out(scene):
+    assert not bpy.ops.perse.reset.poll()
+    assert not bpy.ops.perse.key_changed.poll()
+    assert not bpy.ops.perse.relink.poll()
+    assert bpy.ops.perse.import_avatar.poll()
+
+
+def test_relink_takes_the_same_avatar_from_elsewhere(avatar, avatar_file, tmp_path, part):
+    moved = tmp_path / "moved.perse"
+    shutil.copy(avatar_file, moved)
+    avatar["perse_path"] = avatar["perse_last_seen"] = "/nowhere/x.perse"
+    with pytest.raises(part("perse_protocol").EngineFailure, match="not at"):
+        part("avatars").avatar_path(avatar)
+    bpy.ops.perse.relink(filepath=str(moved))
+    assert part("avatars").avatar_path(avatar) == moved
+
+
+def test_relink_refuses_what_lacks_the_sliders(avatar, avatar_file):
+    index = avatar["perse_sliders"].replace("attr_hair_red", "attr_hair_green")
+    avatar["perse_sliders"] = index
+    with raises_report("no slider attr_hair_green"):
+        bpy.ops.perse.relink(filepath=str(avatar_file))
+
+
+def test_the_engine_and_the_photo_s_colours_are_one_click_away(scene, avatar, part):
+    scene.render.engine = "BLENDER_WORKBENCH"
+    bpy.ops.perse.use_engine()
+    assert scene.render.engine == "PERSE"
+    scene.view_settings.view_transform = "AgX"
+    assert not part("color").view_keeps_colors(scene)
+    bpy.ops.perse.keep_colors()
+    assert part("color").view_keeps_colors(scene)
+
+
+def test_diagnostics_reach_the_clipboard(avatar):
+    assert bpy.ops.perse.copy_diagnostics() == {"FINISHED"}
