@@ -114,14 +114,15 @@ def evaluate(
     ],
     report: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")],
     dataset: Annotated[
-        Path | None, typer.Option(help="The clips the avatar was trained on; found beside it by default.")
+        Path | None, typer.Option(help="The clips, or the job's folder; found beside the avatar by default.")
     ] = None,
+    sitters: Annotated[Path | None, typer.Option(help="Folder with portraits of other people, to compare.")] = None,
     json: Json = False,
 ) -> None:
     """Measure an avatar against its bars."""
     from perse_engine.cli.measuring import run_evaluate
 
-    run_evaluate(subject, report, dataset, json)
+    run_evaluate(subject, report, dataset, sitters, json)
 
 
 @app.command(epilog="Example: perse info me.perse --json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import signal
 import sys
 import tempfile
 import traceback
@@ -18,6 +17,7 @@ from perse_engine.cli.app import app
 from perse_engine.errors import Cancelled, InputError, PerseError
 
 FAILURE = 1
+INTERRUPTED = 130
 SET = "--set"
 
 
@@ -25,7 +25,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run `perse` with `arguments`; returns the exit status."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return app(args=spread_settings(arguments), prog_name="perse", standalone_mode=False) or 0
+        status = app(args=spread_settings(arguments), prog_name="perse", standalone_mode=False) or 0
+        return complain(Cancelled()) if status == INTERRUPTED else status  # typer swallows Ctrl-C
     except PerseError as error:
         return complain(error)
     except typer.TyperException as error:
@@ -58,7 +59,7 @@ def spread_settings(arguments: Sequence[str]) -> list[str]:
 def complain(error: PerseError) -> int:
     """Say on one line what went wrong; returns the exit status."""
     sys.stderr.write(f"perse: {' '.join(str(error).split())}\n")
-    return 128 + signal.SIGINT if isinstance(error, Cancelled) else error.exit_status
+    return error.exit_status
 
 
 def system_error(error: OSError) -> PerseError:

@@ -69,7 +69,7 @@ def _shown() -> Iterator[Progress]:
 
 
 class _Lines:
-    """For logs: a line when a stage begins and when it ends."""
+    """For logs: a line when a stage has ended, so that a failure in the first is the only line there is."""
 
     def __init__(self) -> None:
         self._begun: dict[str, float] = {}
@@ -77,8 +77,7 @@ class _Lines:
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage not in self._begun:
             self._begun[stage] = time.monotonic()
-            sys.stderr.write(f"{stage} …\n")
         if done == total and self._begun[stage] >= 0:
             sys.stderr.write(f"{stage} done in {time.monotonic() - self._begun[stage]:.1f} s\n")
             self._begun[stage] = -1.0
-        sys.stderr.flush()
+            sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""Metrics, baselines and the report: what an avatar is measured by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,8 @@ def build(
     clips_preset(preset), training_preset(preset)
     if out.is_dir():
         raise InputError("wrong-path", f"{out} is a folder", "name a .perse file in it")
-    order = Order(read_hash(photo, "photo"), head if head == OPEN_HEAD else read_hash(Path(head), "head"), preset, seed)
+    order = Order(input_hash(photo), head if head == OPEN_HEAD else input_hash(Path(head)), preset, seed)
+    fresh = not work.exists()
     work.mkdir(parents=True, exist_ok=True)
     with held(work / LOCK):
         job = open_job(work, order)
@@ -58,6 +60,8 @@ def build(
             _run(job, photo, out, head, progress)
         except BaseException as error:
             job.fail(error)
+            if fresh and isinstance(error, InputError) and not job.stages:
+                shutil.rmtree(work)  # nothing was done that could be resumed
             raise
     return job
 
@@ -67,20 +71,20 @@ def default_work(out: Path, preset: str, seed: int) -> Path:
     return out.with_name(f"{out.stem}.{preset}-{seed}.work")
 
 
-def read_hash(path: Path, what: str) -> str:
+def input_hash(path: Path) -> str:
     """SHA-256 of an input file.
 
     Raises:
-        InputError: "no-such-" + what, "unreadable-" + what.
+        InputError: "file-missing", "is-a-directory", "no-permission".
     """
     try:
         return file_hash(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"no-such-{what}", f"there is no file {path}", "check the path") from None
     except IsADirectoryError:
-        raise InputError(f"unreadable-{what}", f"{path} is a folder", "name a file in it") from None
-    except OSError as error:
-        raise InputError(f"unreadable-{what}", f"{path} cannot be read ({error.strerror})", "check it") from error
+        raise InputError("is-a-directory", f"{path} is a folder", "name a file in it") from None
+    except PermissionError:
+        raise InputError("no-permission", f"{path} may not be read", "give yourself read permission") from None
+    except OSError:
+        raise InputError("file-missing", f"{path} does not exist", "check the path") from None
 
 
 def load_head(name: str) -> Head:
@@ -103,7 +107,7 @@ def _run(job: Job, photo: Path, out: Path, head: str, progress: Progress) -> Non
     from perse_engine.clips.dataset import load_dataset, synthesize
     from perse_engine.clips.presets import clips_preset
     from perse_engine.portraits.fitting import fit_portrait
-    from perse_engine.portraits.portrait import load_portrait, save_portrait
+    from perse_engine.portraits.portrait_files import load_portrait, save_portrait
     from perse_engine.training.presets import training_preset
     from perse_engine.training.training import train
 

@@ -105,7 +105,8 @@ class Session:
             self._send(Failed(0, "protocol", str(error), "restart the engine"))
 
     def draw_forever(self) -> None:
-        """Do the work of the inbox, one task after another."""
+        """Do the work of the inbox, one task after another, on the calling thread."""
+        apply_thread_budget()  # numba keeps it for each thread
         while True:
             work = self._inbox.take()
             self._send(answer_to(work, self._perform))

@@ -1,0 +1,106 @@
+"""The whole evaluation, in the order of the report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.avatar import Avatar
+from perse_engine.clips.dataset import Dataset
+from perse_engine.evaluation.identity import FaceReader, missing
+from perse_engine.evaluation.likeness import likeness
+from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
+from perse_engine.evaluation.playback import scale_rows, speed_rows
+from perse_engine.evaluation.rows import Row, not_run
+from perse_engine.evaluation.subject import Subject, avatar_subject, teacher_subject
+from perse_engine.evaluation.teacher import LABELS, leak_rows, leaks, path_row, split_rows
+from perse_engine.portraits.portrait import Portrait
+from perse_engine.progress import Progress
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Report:
+    """What was found, and the pictures it was found in: (H, W, 3) uint8 by name."""
+
+    rows: list[Row]
+    pictures: dict[str, Bytes]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an avatar is held against.
+
+    Attributes:
+        portrait: of the photo, or None where it is not at hand.
+        dataset: the clips it learnt from, or None where they are not at hand.
+        sitters: pictures of other people.
+    """
+
+    portrait: Portrait | None
+    dataset: Dataset | None
+    sitters: Sequence[Path]
+
+
+def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Progress) -> Report:
+    """Measure the avatar that lies at `path`. What cannot be measured has a row that says why."""
+    subject = avatar_subject(avatar)
+    report = _against_photo(subject, evidence, progress)
+    report.rows.extend(_against_teacher(subject, evidence.dataset, progress))
+    progress("playback", 0, 2)
+    report.rows.extend(scale_rows(avatar))
+    progress("playback", 1, 2)
+    report.rows.extend(speed_rows(avatar, path))
+    progress("playback", 2, 2)
+    return report
+
+
+def evaluate_clips(evidence: Evidence, progress: Progress) -> Report:
+    """Measure the teacher of the clips against the photo: what no avatar trained on them will exceed by much."""
+    assert evidence.dataset is not None
+    return _against_photo(teacher_subject(evidence.dataset), evidence, progress)
+
+
+def _against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> Report:
+    if evidence.portrait is None:
+        why = "the portrait is not at hand; name the job's folder with --dataset"
+        return Report([not_run("photo", "photo state against the photo", why), not_run("identity", "all", why)], {})
+    progress("photo", 0, 1)
+    pair = photo_pair(subject, evidence.portrait)
+    rows = photo_rows(pair)
+    progress("photo", 1, 1)
+    pictures = _strip(pair)
+    absent = missing()
+    if absent:
+        return Report([*rows, not_run("identity", "all", absent)], pictures)
+    progress("identity", 0, 1)
+    found = likeness(subject, pair, FaceReader(), evidence.sitters)
+    progress("identity", 1, 1)
+    return Report([*rows, *found.rows], {**pictures, **found.pictures})
+
+
+def _against_teacher(subject: Subject, dataset: Dataset | None, progress: Progress) -> list[Row]:
+    if dataset is None:
+        why = "the clips are not at hand; name them with --dataset"
+        return [not_run("teacher", "held-out pictures", why), not_run("leakage", "all", why)]
+    teacher = teacher_subject(dataset)
+    rows = []
+    for number, split in enumerate(LABELS):
+        progress("teacher", number, len(LABELS) + 1)
+        rows += split_rows(subject, teacher, split, dataset.of(split))
+    progress("teacher", len(LABELS), len(LABELS) + 1)
+    rows.append(path_row(subject))
+    progress("teacher", len(LABELS) + 1, len(LABELS) + 1)
+    return rows + leak_rows(leaks(subject, teacher, progress))
+
+
+def _strip(pair: PhotoPair) -> dict[str, Bytes]:
+    """Where the subject and the photo differ, for the report."""
+    difference = np.abs(pair.rendered[..., :3] - pair.photo * pair.matte[..., None]).mean(-1, keepdims=True)
+    shown = np.repeat(np.clip(difference * 4, 0, 1), 3, -1)
+    return {"difference × 4": (shown * 255).astype(np.uint8)}
