@@ -81,14 +81,14 @@ def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
     return Drawing(color, alpha, depth, order, splats, tile_starts, pair_splats, used, *lists)
 
 
-def gradients_of(
-    drawing: Drawing,
+def draw_backward(
     gaussians: Gaussians,
     camera: Camera,
+    drawing: Drawing,
     to_color: NDArray[np.float32],
     to_alpha: NDArray[np.float32],
 ) -> Gaussians:
-    """Gradients to every attribute of the Gaussians that `draw` drew.
+    """Gradients to every attribute of the Gaussians, in their places, from those to the picture that `draw` made of them.
 
     Depth is a choice among splats, not a function of them: it has no gradient.
 

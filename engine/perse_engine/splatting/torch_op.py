@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perse_engine.cameras import Camera
-from perse_engine.splatting.cpu import draw, gradients_of
+from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
 
 
@@ -43,7 +43,7 @@ class _Rasterize(torch.autograd.Function):
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, to_color: Tensor, to_alpha: Tensor) -> tuple[Tensor | None, ...]:
         gaussians, camera, drawing = ctx.drawn
-        gradients = gradients_of(drawing, gaussians, camera, _array(to_color), _array(to_alpha))
+        gradients = draw_backward(gaussians, camera, drawing, _array(to_color), _array(to_alpha))
         return (
             torch.from_numpy(gradients.means),
             torch.from_numpy(gradients.quaternions),
