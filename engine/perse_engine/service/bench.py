@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import platform
 import sys
@@ -89,7 +90,7 @@ def timed(name: str, gaussians: int, width: int, height: int, action: Callable[[
 
 def _rasterizer() -> Iterator[Callable[[], list[Timing]]]:
     from perse_engine.splatting.benchmark_scene import benchmark_scene
-    from perse_engine.splatting.cpu import draw
+    from perse_engine.splatting.cpu import draw, draw_backward
 
     def both(count: int, width: int, height: int) -> list[Timing]:
         gaussians, camera = benchmark_scene(count, width, height)
@@ -102,13 +103,13 @@ def _rasterizer() -> Iterator[Callable[[], list[Timing]]]:
                 count,
                 width,
                 height,
-                lambda _: draw_backward(gaussians, camera, drawing, color, alpha),
+                lambda _: gradients_of(drawing, gaussians, camera, color, alpha),
             ),
         ]
 
     for count in COUNTS:
         for width, height in SIZES:
-            yield lambda count=count, width=width, height=height: both(count, width, height)
+            yield functools.partial(both, count, width, height)
 
 
 def _avatar() -> Iterator[Callable[[], list[Timing]]]:
@@ -146,7 +147,7 @@ def _service(avatar: Avatar, slider: str) -> list[Timing]:
         for width, height in SIZES[1:]:
             camera = avatar.neutral_camera.fitted(width, height)
             wire = Camera(numbers(camera.view), camera.fx, camera.fy, camera.cx, camera.cy, width, height)
-            inside = []
+            inside: list[float] = []
 
             def ask(index: int, wire: Camera = wire, inside: list[float] = inside) -> None:
                 instance = Instance(identity, numbers(np.eye(4)), {slider: index / (REPEATS + 2)})
