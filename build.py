@@ -514,7 +514,8 @@ def demo(out: Path, *, render_only: bool) -> None:
     _, environment = setup(None)
     out.mkdir(parents=True, exist_ok=True)
     archive = package(environment)
-    shutil.rmtree(frames, ignore_errors=True)
+    for folder in ("frames", "exr"):
+        shutil.rmtree(out / folder, ignore_errors=True)
     scene, film = ROOT / "docs" / "demo" / "demo_scene.py", ROOT / "docs" / "demo" / "film.py"
     save = "import sys, PIL.Image, skimage.data as d; PIL.Image.fromarray(d.astronaut()).save(sys.argv[1])"
     places = words("--zip", archive, "--avatar", avatar, "--blend", blend, "--frames", frames)
