@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -12,6 +12,8 @@ from .avatars import PATH, active_rig, avatar_path
 from .color import view_keeps_colors
 from .perse_protocol import EngineFailure
 from .sliders import Group, groups
+
+_LABEL_SHARE = 0.42
 
 
 class _Panel:
@@ -73,11 +75,13 @@ class _SliderPanel(_AvatarPanel):
         header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
         if body is not None:
             column = body.column(align=True)
-            for pair in _pairs(group.sliders):
-                row = column.row(align=True)
-                for name, label in pair:
+            for row in slider_rows(group):
+                split = column.split(factor=_LABEL_SHARE, align=True)
+                split.label(text=row.label)
+                cells = split.row(align=True)
+                for name, text in row.cells:
                     if name in rig:
-                        row.prop(rig, f'["{name}"]', text=label, slider=True)
+                        cells.prop(rig, f'["{name}"]', text=text, slider=True)
 
 
 class PERSE_PT_attributes(_SliderPanel, bpy.types.Panel):
@@ -133,20 +137,34 @@ class PERSE_PT_engine(_Panel, bpy.types.Panel):
         row.operator("perse.copy_diagnostics", text="Copy Diagnostics", icon="COPYDOWN")
 
 
-def _pairs(sliders: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """Rows of sliders: a left one and its right one share a row."""
-    present = dict(sliders)
-    rows: list[list[tuple[str, str]]] = []
-    for name, label in sliders:
-        if name.endswith("right") and f"{name[:-5]}left" in present:
+@dataclass(frozen=True)
+class Row:
+    """One line of sliders: its label, and the name and text of each slider."""
+
+    label: str
+    cells: tuple[tuple[str, str], ...]
+
+
+def slider_rows(group: Group) -> tuple[Row, ...]:
+    """The lines of a group: a left slider and its right one share one; words that the heading says are left out."""
+    present = dict(group.sliders)
+    rows = []
+    for name, label in group.sliders:
+        left, right = f"{name.removesuffix('right')}left", f"{name.removesuffix('left')}right"
+        if name.endswith("right") and left in present:
             continue
-        other = f"{name[:-4]}right"
-        if name.endswith("left") and other in present:
-            stem = label.rsplit(" ", 1)[0]
-            rows.append([(name, f"{stem} L"), (other, "R")])
+        if name.endswith("left") and right in present:
+            rows.append(Row(_short(label.rsplit(" ", 1)[0], group.label), ((name, "L"), (right, "R"))))
         else:
-            rows.append([(name, label)])
-    return rows
+            rows.append(Row(_short(label, group.label), ((name, ""),)))
+    return tuple(rows)
+
+
+def _short(label: str, heading: str) -> str:
+    """ "Eye blink" under "Eyes" is "Blink"; "Long hair" under "Hair" is "Long"."""
+    said = {heading.lower(), heading.lower().removesuffix("s")}
+    words = [word for word in label.split() if word.lower() not in said]
+    return " ".join(words).capitalize() if words else label
 
 
 CLASSES = (PERSE_PT_avatar, PERSE_PT_attributes, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
