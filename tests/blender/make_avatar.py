@@ -86,13 +86,13 @@ def make_avatar(name: str) -> Avatar:
         gaussians=gaussians,
         gates=np.ones(count, np.float32),
         colors=np.repeat(np.array([[0.8, 0.1, 0.05], [0.1, 0.2, 0.7]], np.float32), [len(red), len(cap)], 0),
-        opacity_logits=np.full(count, 4.0, np.float32),
+        coverage_logits=np.full(count, 4.0, np.float32),
         offsets=np.zeros((count, 3), np.float32),
         onsets=np.zeros(count, np.float32),
         softness=np.ones(len(STYLES), np.float32),
     )
-    logits = np.where(on_cap, -9.0, avatar.opacity_logits).astype(np.float32)
-    return dataclasses.replace(avatar, appearance=appearance, opacity_logits=logits)
+    logits = np.where(on_cap, -9.0, avatar.coverage_logits).astype(np.float32)
+    return dataclasses.replace(avatar, appearance=appearance, coverage_logits=logits)
 
 
 def posed(path: Path, state: AvatarState) -> np.ndarray:

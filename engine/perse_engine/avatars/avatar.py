@@ -1,7 +1,7 @@
 """The avatar: Gaussians bound to a figure, and what each style makes of them.
 
 A Gaussian rides one triangle of the figure's bind mesh, so expressions, skinning and every style's displacement move
-it exactly as they move the mesh. A style also has bounded appearance: where its gate is open, colour and opacity are
+it exactly as they move the mesh. A style also has bounded appearance: where its gate is open, colour and coverage are
 blended towards the style's own, layer over layer; there is no unbounded sum, so combinations cannot explode.
 """
 
@@ -34,7 +34,7 @@ class Appearance:
         gaussians: (M,) int32, strictly ascending within a style.
         gates: (M,) in [0, 1], how far the style reaches this Gaussian.
         colors: (M, 3) sRGB in [0, 1], towards which the colour is blended.
-        opacity_logits: (M,) towards whose sigmoid the opacity is blended.
+        coverage_logits: (M,) towards whose sigmoid the coverage is blended.
         offsets: (M, 3) metres, added to the Gaussian's offset per unit of gated style weight; small residuals.
         onsets: (M,) in [0, 1), the presence of the category at which the entry begins to show.
         softness: (K,) in (0, 1], the presence that it takes from there to show fully.
@@ -44,7 +44,7 @@ class Appearance:
     gaussians: Ints
     gates: Floats
     colors: Floats
-    opacity_logits: Floats
+    coverage_logits: Floats
     offsets: Floats
     onsets: Floats
     softness: Floats
@@ -69,7 +69,7 @@ class Avatar:
         offsets: (N, 3) from there, metres, in the bind pose's axes.
         log_scales: (N, 3) natural logarithm of standard deviations in metres, along the Gaussian's own axes.
         quaternions: (N, 4) w x y z, in the bind pose, any non-zero length.
-        opacity_logits: (N,).
+        coverage_logits: (N,); the sigmoid is how much the surface hides here, see `painting`.
         colors: (N, 3) sRGB in [0, 1].
         low_pass: metres; the smallest standard deviation that training could see (Mip-Splatting's 3D filter).
         appearance: what the styles paint.
@@ -89,7 +89,7 @@ class Avatar:
     offsets: Floats
     log_scales: Floats
     quaternions: Floats
-    opacity_logits: Floats
+    coverage_logits: Floats
     colors: Floats
     low_pass: float
     appearance: Appearance

@@ -39,7 +39,7 @@ COVERING = 0.72
 THICKNESS = 0.16
 LEAST_DISPLACEMENT = 1e-4
 """Metres by which a style must move a Gaussian's triangle to paint it too."""
-OPAQUE = 3.0
+OPAQUE = 5.0
 """The logit of a Gaussian that covers what is behind it."""
 
 
@@ -90,7 +90,7 @@ def initial_avatar(
         offsets=np.zeros((count, 3), np.float32),
         log_scales=_log_scales(sites),
         quaternions=surface_rotations(figure, sites.triangles),
-        opacity_logits=np.full(count, OPAQUE, np.float32),
+        coverage_logits=np.full(count, OPAQUE, np.float32),
         colors=tints[figure.face_parts[sites.triangles]],
         low_pass=0.0,
         appearance=_displaced(figure, sites, tints),
@@ -161,7 +161,7 @@ def _displaced(figure: Figure, sites: Sites, tints: NDArray[np.float32]) -> Appe
         gaussians=gaussians,
         gates=np.ones(count, np.float32),
         colors=tints[figure.face_parts[sites.triangles[gaussians]]],
-        opacity_logits=np.full(count, OPAQUE, np.float32),
+        coverage_logits=np.full(count, OPAQUE, np.float32),
         offsets=np.zeros((count, 3), np.float32),
         onsets=np.zeros(count, np.float32),
         softness=np.ones(len(touched), np.float32),

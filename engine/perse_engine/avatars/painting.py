@@ -1,4 +1,4 @@
-"""Layered, bounded appearance: what the styles' colours, opacities and offsets make of each Gaussian, and back.
+"""Layered, bounded appearance: what the styles' colours, coverages and offsets make of each Gaussian, and back.
 
 Per category, in layer order, with P the sum of its presences, s = presence / P a style's share, o a Gaussian's onset:
 
@@ -6,13 +6,17 @@ Per category, in layer order, with P the sum of its presences, s = presence / P 
 
 This is what the clips' wardrobe does to its texture. The shares sum to one, so every step is a convex blend: whatever
 the sliders say, nothing leaves what was trained.
+
+Coverage is how much of what lies behind the surface hides, as the alpha of a texture is. Gaussians overlap, so each
+must hide less than they do together: with a sum `OVERLAP` of their kernels at any point, a coverage A needs an opacity
+of about 1 - (1 - A)^(1 / OVERLAP). Only so does a half transparent surface look half transparent.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -20,6 +24,10 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from perse_engine.avatars.avatar import Avatar
+
+OVERLAP = 3.25
+"""Sum of the Gaussians' kernels on a surface: 2 pi s^2 for a standard deviation of s = `initial.COVERING` spacings."""
+_SHARE = np.float32(1 / OVERLAP)
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -31,12 +39,14 @@ class Painted:
 
     Attributes:
         colors: (N, 3).
-        opacities: (N,) in [0, 1].
+        coverages: (N,) in [0, 1].
+        opacities: (N,) in [0, 1], of each Gaussian alone.
         offsets: (N, 3) metres, bind axes.
         kept: for each painted category its styles and how much of what was below remains, (N,).
     """
 
     colors: Floats
+    coverages: Floats
     opacities: Floats
     offsets: Floats
     kept: tuple[tuple[Ints, Floats], ...]
@@ -47,19 +57,20 @@ class PaintGradients:
     """Gradients of the painted parameters; those of styles that were not active are zero."""
 
     colors: Floats
-    opacity_logits: Floats
+    coverage_logits: Floats
     offsets: Floats
     style_colors: Floats
-    style_opacity_logits: Floats
+    style_coverage_logits: Floats
     style_offsets: Floats
 
 
 def paint(avatar: Avatar, weights: Floats, presence: Floats) -> Painted:
     """Apply the layers at style `weights` (K,) and `presence` (K,)."""
     colors = avatar.colors.copy()
+    coverages = np.empty(avatar.count, np.float32)
     opacities = np.empty(avatar.count, np.float32)
     offsets = avatar.offsets.copy()
-    _sigmoid(avatar.opacity_logits, opacities)
+    _sigmoid(avatar.coverage_logits, coverages)
     looks = avatar.appearance
     kept = []
     for styles in avatar.painting_order:
@@ -70,12 +81,13 @@ def paint(avatar: Avatar, weights: Floats, presence: Floats) -> Painted:
         sums = np.zeros((avatar.count, 4), np.float32)
         amounts = _amounts(avatar, active, presence)
         _gather(
-            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.colors, looks.opacity_logits,
+            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.colors, looks.coverage_logits,
             looks.offsets, weights, remains, sums, offsets,
         )  # fmt: skip
-        _blend(remains, sums, colors, opacities)
+        _blend(remains, sums, colors, coverages)
         kept.append((active, remains))
-    return Painted(colors, opacities, offsets, tuple(kept))
+    _thin(coverages, opacities)
+    return Painted(colors, coverages, opacities, offsets, tuple(kept))
 
 
 def paint_backward(
@@ -93,18 +105,19 @@ def paint_backward(
     style_colors = np.zeros((entries, 3), np.float32)
     style_logits = np.zeros(entries, np.float32)
     style_offsets = np.zeros((entries, 3), np.float32)
-    colors, opacities = colors.copy(), opacities.copy()
+    colors, coverages = colors.copy(), np.empty_like(opacities)
+    _thin_backward(painted.coverages, opacities, coverages)
     for active, remains in reversed(painted.kept):
         amounts = _amounts(avatar, active, presence)
         _scatter(
-            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.opacity_logits, weights,
-            colors, opacities, offsets, style_colors, style_logits, style_offsets,
+            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.coverage_logits, weights,
+            colors, coverages, offsets, style_colors, style_logits, style_offsets,
         )  # fmt: skip
         colors *= remains[:, None]
-        opacities *= remains
+        coverages *= remains
     logits = np.empty(avatar.count, np.float32)
-    _sigmoid(avatar.opacity_logits, logits)
-    logits *= (1 - logits) * opacities
+    _sigmoid(avatar.coverage_logits, logits)
+    logits *= (1 - logits) * coverages
     return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets)
 
 
@@ -154,20 +167,20 @@ def _gather(
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
-def _blend(remains: Floats, sums: Floats, colors: Floats, opacities: Floats) -> None:
+def _blend(remains: Floats, sums: Floats, colors: Floats, coverages: Floats) -> None:
     for i in numba.prange(remains.shape[0]):
         keep = max(remains[i], np.float32(0.0))
         remains[i] = keep
         if keep < np.float32(1.0):
             for c in range(3):
                 colors[i, c] = keep * colors[i, c] + sums[i, c]
-            opacities[i] = keep * opacities[i] + sums[i, 3]
+            coverages[i] = keep * coverages[i] + sums[i, 3]
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _scatter(
     active: Ints, starts: Ints, gaussians: Ints, amounts: Floats, gates: Floats, logits: Floats, weights: Floats,
-    colors: Floats, opacities: Floats, offsets: Floats, to_colors: Floats, to_logits: Floats, to_offsets: Floats,
+    colors: Floats, coverages: Floats, offsets: Floats, to_colors: Floats, to_logits: Floats, to_offsets: Floats,
 ) -> None:  # fmt: skip
     for n in range(active.shape[0]):
         k = active[n]
@@ -177,5 +190,24 @@ def _scatter(
             for c in range(3):
                 to_colors[e, c] = amount * colors[i, c]
                 to_offsets[e, c] = weights[k] * gates[e] * offsets[i, c]
-            opacity = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[e]))
-            to_logits[e] = amount * opacities[i] * opacity * (np.float32(1.0) - opacity)
+            coverage = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[e]))
+            to_logits[e] = amount * coverages[i] * coverage * (np.float32(1.0) - coverage)
+
+
+@numba.njit(inline="always")
+def _log_open(coverage: Any) -> Any:
+    """log(1 - coverage), kept away from the pole."""
+    return math.log(max(np.float32(1.0) - coverage, np.float32(1e-6)))
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _thin(coverages: Floats, opacities: Floats) -> None:
+    for i in numba.prange(coverages.shape[0]):
+        opacities[i] = np.float32(1.0) - math.exp(_SHARE * _log_open(coverages[i]))
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+def _thin_backward(coverages: Floats, to_opacities: Floats, to_coverages: Floats) -> None:
+    for i in numba.prange(coverages.shape[0]):
+        steepness = _SHARE * math.exp((_SHARE - np.float32(1.0)) * _log_open(coverages[i]))
+        to_coverages[i] = to_opacities[i] * steepness

@@ -26,20 +26,20 @@ class Parameters:
         offsets: (N, 3).
         log_scales: (N, 3).
         quaternions: (N, 4).
-        opacity_logits: (N,).
+        coverage_logits: (N,).
         colors: (N, 3).
         style_colors: (M, 3).
-        style_opacity_logits: (M,).
+        style_coverage_logits: (M,).
         style_offsets: (M, 3).
     """
 
     offsets: Tensor
     log_scales: Tensor
     quaternions: Tensor
-    opacity_logits: Tensor
+    coverage_logits: Tensor
     colors: Tensor
     style_colors: Tensor
-    style_opacity_logits: Tensor
+    style_coverage_logits: Tensor
     style_offsets: Tensor
 
     def tensors(self) -> tuple[Tensor, ...]:
@@ -54,10 +54,10 @@ def parameters_of(avatar: Avatar) -> Parameters:
         avatar.offsets,
         avatar.log_scales,
         avatar.quaternions,
-        avatar.opacity_logits,
+        avatar.coverage_logits,
         avatar.colors,
         looks.colors,
-        looks.opacity_logits,
+        looks.coverage_logits,
         looks.offsets,
     ]
     return Parameters(*(torch.tensor(array, dtype=torch.float32, requires_grad=True) for array in arrays))
@@ -65,18 +65,18 @@ def parameters_of(avatar: Avatar) -> Parameters:
 
 def with_parameters(avatar: Avatar, parameters: Parameters) -> Avatar:
     """`avatar` with the arrays of `parameters`, sharing their memory."""
-    offsets, log_scales, quaternions, opacity_logits, colors, style_colors, style_logits, style_offsets = (
+    offsets, log_scales, quaternions, coverage_logits, colors, style_colors, style_logits, style_offsets = (
         tensor.detach().numpy() for tensor in parameters.tensors()
     )
     looks: Appearance = dataclasses.replace(
-        avatar.appearance, colors=style_colors, opacity_logits=style_logits, offsets=style_offsets
+        avatar.appearance, colors=style_colors, coverage_logits=style_logits, offsets=style_offsets
     )
     return dataclasses.replace(
         avatar,
         offsets=offsets,
         log_scales=log_scales,
         quaternions=quaternions,
-        opacity_logits=opacity_logits,
+        coverage_logits=coverage_logits,
         colors=colors,
         appearance=looks,
     )
@@ -153,10 +153,10 @@ class _Decode(torch.autograd.Function):
             painting.offsets,
             log_scales,
             quaternions,
-            painting.opacity_logits,
+            painting.coverage_logits,
             painting.colors,
             painting.style_colors,
-            painting.style_opacity_logits,
+            painting.style_coverage_logits,
             painting.style_offsets,
         )
         return (None, None, *(torch.from_numpy(array) for array in out))

@@ -38,10 +38,10 @@ PACES: dict[str, Pace] = {
     "offsets": Pace(2.5e-5, 1e-3),
     "log_scales": Pace(1e-2, 1e-3),
     "quaternions": Pace(4e-3),
-    "opacity_logits": Pace(3e-2, 1e-3),
+    "coverage_logits": Pace(3e-2, 1e-3),
     "colors": Pace(8e-3, 5e-4),
     "style_colors": Pace(1e-2, 1e-3),
-    "style_opacity_logits": Pace(4e-2, 1e-3),
+    "style_coverage_logits": Pace(4e-2, 1e-3),
     "style_offsets": Pace(1e-5, 1e-2),
 }
 SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
@@ -110,7 +110,7 @@ class Learner:
     def _bound(self, name: str, values: Floats, anchors: Floats) -> None:
         if name == "log_scales":
             np.clip(values, anchors + SMALLER, anchors + LARGER, out=values)
-        elif name.endswith("opacity_logits"):
+        elif name.endswith("coverage_logits"):
             np.clip(values, LEAST_LOGIT, MOST_LOGIT, out=values)
         elif name.endswith("colors"):
             np.clip(values, 0, 1, out=values)

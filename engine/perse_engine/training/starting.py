@@ -80,7 +80,7 @@ def start_avatar(
     base[..., :3] *= base[..., 3:]
     color, alpha = _divided(sampler.sample(base))
     return dataclasses.replace(
-        plain, colors=color, opacity_logits=_logits(alpha), appearance=_appearance(wardrobe, sampler)
+        plain, colors=color, coverage_logits=_logits(alpha), appearance=_appearance(wardrobe, sampler)
     )
 
 
@@ -164,8 +164,8 @@ def _divided(premultiplied: Floats) -> tuple[Floats, Floats]:
 
 
 def _logits(alpha: Floats) -> Floats:
-    opacity = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.999)
-    logits: Floats = np.log(opacity / (1 - opacity)).astype(np.float32)
+    coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.999)
+    logits: Floats = np.log(coverage / (1 - coverage)).astype(np.float32)
     return logits
 
 
@@ -178,7 +178,7 @@ def _appearance(wardrobe: Wardrobe, sampler: _Sampler) -> Appearance:
         gaussians=gaussians,
         gates=np.ascontiguousarray(rows[:, 4]),
         colors=np.ascontiguousarray(rows[:, :3]),
-        opacity_logits=_logits(rows[:, 3]),
+        coverage_logits=_logits(rows[:, 3]),
         offsets=np.zeros((len(gaussians), 3), np.float32),
         onsets=np.ascontiguousarray(rows[:, 5]),
         softness=np.array([layer.softness for layer in wardrobe.layers], np.float32),

@@ -64,7 +64,7 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
         views,
         count=preset.gaussians,
         seed=seed,
-        name=Path(str(source.get("name", "avatar"))).stem[:64] or "avatar",
+        name=Path(str(source.get("file", "avatar"))).stem[:64] or "avatar",
         photo_camera=dataset.photo_camera,
         photo_state=dataset.photo.state,
         provenance={

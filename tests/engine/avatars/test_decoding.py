@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from perse_engine.avatars.decoding import decode, posed_vertices, take_stance
+from perse_engine.avatars.painting import OVERLAP
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import presence, style_weights
 from perse_engine.avatars.torch_decode import decode_torch, parameters_of, with_parameters
@@ -37,13 +38,13 @@ def reference(avatar, state):
     figure, looks = avatar.figure, avatar.appearance
     weights = style_weights(avatar.styles, state.sliders)
     shown = presence(avatar.styles, weights)
-    colors, opacities, offsets = (
+    colors, coverages, offsets = (
         avatar.colors.astype(float),
-        sigmoid(avatar.opacity_logits),
+        sigmoid(avatar.coverage_logits),
         avatar.offsets.astype(float),
     )
     for group in avatar.painting_order:
-        keep, color, opacity = np.ones(avatar.count), np.zeros((avatar.count, 3)), np.zeros(avatar.count)
+        keep, color, cover = np.ones(avatar.count), np.zeros((avatar.count, 3)), np.zeros(avatar.count)
         for k in group:
             part = looks.of(k)
             at, gate = looks.gaussians[part], looks.gates[part].astype(float)
@@ -51,10 +52,11 @@ def reference(avatar, state):
             amount = shown[k] / total * gate * ((total - looks.onsets[part]) / looks.softness[k]).clip(0, 1)
             keep[at] -= amount
             color[at] += amount[:, None] * looks.colors[part]
-            opacity[at] += amount * sigmoid(looks.opacity_logits[part])
+            cover[at] += amount * sigmoid(looks.coverage_logits[part])
             offsets[at] += (weights[k] * gate)[:, None] * looks.offsets[part]
         colors = keep[:, None] * colors + color
-        opacities = keep * opacities + opacity
+        coverages = keep * coverages + cover
+    opacities = 1 - (1 - coverages) ** (1 / OVERLAP)
 
     def edges(vertices):
         corners = vertices.astype(float)[figure.faces]
@@ -101,7 +103,7 @@ def test_decoder_follows_its_equations(avatar, state):
 
 def test_at_rest_the_bind_pose_comes_back(avatar):
     found = decode(dataclasses.replace(avatar, low_pass=0.0), AvatarState())
-    seen = sigmoid(avatar.opacity_logits) > 1 / 255
+    seen = 1 - (1 - sigmoid(avatar.coverage_logits)) ** (1 / OVERLAP) > 1 / 255
     places = (avatar.figure.vertices[avatar.corners] * avatar.barycentric[..., None]).sum(1)
     np.testing.assert_allclose(found.means, (places + avatar.offsets)[seen], atol=1e-6)
     np.testing.assert_allclose(found.scales, np.exp(avatar.log_scales)[seen], rtol=1e-3)
@@ -167,7 +169,7 @@ def test_nothing_leaks_out_of_a_gate(avatar):
     dyed = decode(avatar, AvatarState({"attr_hair_red": 1.0}))
     touched = np.zeros(avatar.count, bool)
     touched[avatar.appearance.gaussians[avatar.appearance.of(1)]] = True
-    outside = ~touched[sigmoid(avatar.opacity_logits) > 1 / 255]
+    outside = ~touched[1 - (1 - sigmoid(avatar.coverage_logits)) ** (1 / OVERLAP) > 1 / 255]
     for name in ("means", "quaternions", "scales", "opacities", "colors"):
         np.testing.assert_array_equal(getattr(base, name)[outside], getattr(dyed, name)[outside])
 

@@ -46,7 +46,7 @@ def make_task():
         colors=np.full_like(teacher.colors, 0.5),
         offsets=np.zeros_like(teacher.offsets),
         log_scales=np.round(teacher.log_scales, 0),
-        opacity_logits=np.where(teacher.opacity_logits < -5, -9, 1).astype(np.float32),
+        coverage_logits=np.where(teacher.coverage_logits < -5, -9, 4).astype(np.float32),
         appearance=dataclasses.replace(
             looks, colors=np.full_like(looks.colors, 0.5), offsets=np.zeros_like(looks.offsets)
         ),
