@@ -47,7 +47,7 @@ def photo_pair(subject: Subject, portrait: Portrait) -> PhotoPair:
     compared = np.clip(np.sum([portrait.parts[name] for name in COMPARED_PARTS if name in portrait.parts], 0), 0, 1)
     camera = subject.photo_camera.cropped(left, top, n, n)
     return PhotoPair(
-        _window(portrait.photo.astype(np.float32) / 255, left, top, n),
+        _window(portrait.photo.astype(np.float32) / np.float32(255), left, top, n),
         _window(portrait.matte, left, top, n),
         _window(compared.astype(np.float32), left, top, n),
         subject.draw(subject.photo_state, camera),

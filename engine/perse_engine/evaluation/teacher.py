@@ -48,7 +48,7 @@ class Pair:
 
 def premultiplied(picture: Bytes) -> Floats:
     """Straight uint8 RGBA to premultiplied floats in [0, 1]."""
-    floats = picture.astype(np.float32) / 255
+    floats: Floats = picture.astype(np.float32) / np.float32(255)
     floats[..., :3] *= floats[..., 3:]
     return floats
 
@@ -68,9 +68,10 @@ def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence
         note = f"{len(values)} pictures, worst {min(values):.1f}"
         name, mean = f"{label}, {side}²", float(np.mean(values))
         bar = BARS.get(split)
-        rows.append(
-            at_least("teacher", name, mean, bar, "dB", note) if bar else shown("teacher", name, mean, "dB", note)
-        )
+        if bar is not None:
+            rows.append(at_least("teacher", name, mean, bar, "dB", note))
+        else:
+            rows.append(shown("teacher", name, mean, "dB", note))
         if split == "between" and side == SIDES[0]:
             rows.append(flip_row(pairs, name))
     return rows
@@ -95,7 +96,7 @@ def foreground(pair: Pair) -> Mask:
 
 
 def flip_row(pairs: Iterable[Pair], name: str) -> Row:
-    """Mean FLIP inside the foreground. Andersson et al., "FLIP: a difference evaluator for alternating images", 2020."""
+    """Mean FLIP of the foreground. Andersson et al., "FLIP: a difference evaluator for alternating images", 2020."""
     if importlib.util.find_spec("flip_evaluator") is None:
         return not_run("teacher", f"ꟻLIP, {name}", "flip-evaluator absent")
     import flip_evaluator
@@ -109,7 +110,7 @@ def flip_row(pairs: Iterable[Pair], name: str) -> Row:
 
 
 def path_row(avatar: Subject) -> Row:
-    """How evenly each style comes: the largest step over the mean step on the way from 0 to 1, the mean of the styles."""
+    """How evenly styles come: the largest step over the mean step on the way from 0 to 1, averaged over styles."""
     camera = avatar.neutral_camera.fitted(SIDES[0], SIDES[0])
     values = {}
     for style in avatar.styles:
@@ -166,7 +167,8 @@ def _leaked(without: Pair, worn: Pair) -> Floats:
 
 def _leak_expressions(avatar: Subject) -> list[dict[str, float]]:
     names = avatar.figure.expression_names
-    chosen = [name for name in ("jawopen", "mouthsmileleft") if name in names] or list(names[:2])
+    wanted: tuple[str, ...] = ("jawopen", "mouthsmileleft")
+    chosen = [name for name in wanted if name in names] or list(names[:2])
     return [{}, *({f"expr_{name}": 0.7} for name in chosen)]
 
 

@@ -33,7 +33,7 @@ from perse_protocol.messages import Camera, Instance
 SIZES = ((256, 256), (512, 512), (1920, 1080))
 COUNTS = (20_000, 50_000, 100_000)
 AVATAR_GAUSSIANS = 30_000
-REPEATS = 15
+REPEATS, WARMING = 15, 2
 SEED = 7
 SERVE = (sys.executable, "-c", "from perse_engine.cli import main; main()", "serve")
 
@@ -78,14 +78,17 @@ def machine() -> dict[str, Any]:
 def timed(name: str, gaussians: int, width: int, height: int, action: Callable[[int], object]) -> Timing:
     """Run `action` with 0, 1, 2, …; the first two runs, which compile and warm, do not count."""
     times = []
-    for index in range(REPEATS + 2):
+    for index in range(WARMING + REPEATS):
         begin = time.perf_counter()
         action(index)
         times.append(1000 * (time.perf_counter() - begin))
-    counted = times[2:]
-    return Timing(
-        name, gaussians, width, height, round(float(np.median(counted)), 3), round(float(np.quantile(counted, 0.95)), 3)
-    )
+    return timing(name, gaussians, width, height, times[WARMING:])
+
+
+def timing(name: str, gaussians: int, width: int, height: int, times: list[float]) -> Timing:
+    """The row of these `times`, milliseconds."""
+    median, slow = float(np.median(times)), float(np.quantile(times, 0.95))
+    return Timing(name, gaussians, width, height, round(median, 3), round(slow, 3))
 
 
 def _rasterizer() -> Iterator[Callable[[], list[Timing]]]:
@@ -103,7 +106,7 @@ def _rasterizer() -> Iterator[Callable[[], list[Timing]]]:
                 count,
                 width,
                 height,
-                lambda _: gradients_of(drawing, gaussians, camera, color, alpha),
+                lambda _: draw_backward(gaussians, camera, drawing, color, alpha),
             ),
         ]
 
@@ -117,7 +120,7 @@ def _avatar() -> Iterator[Callable[[], list[Timing]]]:
     slider = f"expr_{avatar.figure.expression_names[0]}"
 
     def state(index: int) -> AvatarState:
-        return AvatarState({slider: index / (REPEATS + 2)})
+        return AvatarState({slider: index / (REPEATS + WARMING)})
 
     def frames() -> list[Timing]:
         camera = avatar.neutral_camera.fitted(512, 512)
@@ -147,22 +150,17 @@ def _service(avatar: Avatar, slider: str) -> list[Timing]:
         for width, height in SIZES[1:]:
             camera = avatar.neutral_camera.fitted(width, height)
             wire = Camera(numbers(camera.view), camera.fx, camera.fy, camera.cx, camera.cy, width, height)
-            inside: list[float] = []
+            outside: list[float] = []
 
-            def ask(index: int, wire: Camera = wire, inside: list[float] = inside) -> None:
-                instance = Instance(identity, numbers(np.eye(4)), {slider: index / (REPEATS + 2)})
+            def ask(index: int, wire: Camera = wire, outside: list[float] = outside) -> None:
+                instance = Instance(identity, numbers(np.eye(4)), {slider: index / (REPEATS + WARMING)})
                 request = RenderRequest("bench", "final", (instance,), wire, passes=("combined", "depth"))
-                inside.append(client.wait(client.render(request)).timings["total"])
+                begin = time.perf_counter()
+                picture = client.wait(client.render(request))
+                outside.append(1000 * (time.perf_counter() - begin) - picture.timings["total"])
 
-            whole = timed("service.render", avatar.count, width, height, ask)
-            drawing = float(np.median(inside[2:]))
-            overhead = dataclasses.replace(
-                whole,
-                name="service.overhead",
-                median_ms=round(whole.median_ms - drawing, 3),
-                p95_ms=round(whole.p95_ms - drawing, 3),
-            )
-            rows += [whole, overhead]
+            rows.append(timed("service.render", avatar.count, width, height, ask))
+            rows.append(timing("service.overhead", avatar.count, width, height, outside[WARMING:]))
     return rows
 
 
