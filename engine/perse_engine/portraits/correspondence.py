@@ -28,7 +28,7 @@ from perse_engine.surfaces.shading import interpolate
 
 log = logging.getLogger(__name__)
 
-VERSION = 3  # of this file's way to find them
+VERSION = 4  # of this file's way to find them
 SIZE = 448
 VIEWS = ((0, 0), (14, 0), (-14, 0), (0, 10), (0, -10), (26, 4), (-26, 4))  # yaw, pitch, degrees
 LIPS = frozenset(OUTER_LIPS + INNER_LIPS)
@@ -147,14 +147,17 @@ def paint_head(head: Head, vertices: Floats, camera: Camera) -> NDArray[np.uint8
     Args:
         vertices: (V, 3) of an expressing head without joint rotations.
     """
-    fragments = rasterize_mesh(vertices, head.faces, camera)
+    # lashes are left out: as solid strips they hide the lids' rims
+    shown = ~_part_mask(head, ("lashes",))
+    faces = head.faces[shown]
+    fragments = rasterize_mesh(vertices, faces, camera)
     hit = fragments.triangle >= 0
-    part = np.where(hit, head.face_parts[fragments.triangle], 255)
-    normal = interpolate(fragments, head.faces, vertex_normals(vertices, head.faces))
-    rest = interpolate(fragments, head.faces, head.template)
+    part = np.where(hit, head.face_parts[shown][fragments.triangle], 255)
+    normal = interpolate(fragments, faces, vertex_normals(vertices, faces))
+    rest = interpolate(fragments, faces, head.template)
     albedo = np.broadcast_to(SKIN, (*hit.shape, 3)).copy()
     if "lips" in head.regions:
-        lips = interpolate(fragments, head.faces, head.regions["lips"][:, None])
+        lips = interpolate(fragments, faces, head.regions["lips"][:, None])
         albedo += (LIP - albedo) * np.clip(lips * 1.4 - 0.4, 0, 1) * 0.8
     distance = _eye_distance(head)
     for joint, side in ((LEFT_EYE, 1), (RIGHT_EYE, -1)):
@@ -165,7 +168,7 @@ def paint_head(head: Head, vertices: Floats, camera: Camera) -> NDArray[np.uint8
         brow = np.clip(1 - (np.abs(y - arch) / (0.055 - 0.03 * x)) ** 2, 0, 1) * (np.abs(x - 0.02) < 0.38)
         brow = brow * (rest[..., 2] > center[2] - 0.3 * distance)
         albedo += (BROW - albedo) * brow[..., None] * 0.8
-    for name, color in (("eyes", SCLERA), ("tongue", MOUTH), ("teeth", SCLERA), ("lashes", BROW)):
+    for name, color in (("eyes", SCLERA), ("tongue", MOUTH), ("mouth", MOUTH), ("teeth", SCLERA)):
         if name in head.parts:
             albedo[part == head.parts.index(name)] = color
     if "eyes" in head.parts:
@@ -187,7 +190,7 @@ def _read_back(head: Head, skin: Ints, vertices: Floats, camera: Camera, landmar
     fragments = rasterize_mesh(vertices, head.faces[skin], camera)
     surface = interpolate(fragments, head.faces[skin], np.concatenate([head.template, vertices], 1))
     rows, columns = np.nonzero(fragments.triangle >= 0)
-    everything = rasterize_mesh(vertices, head.faces, camera).depth
+    everything = rasterize_mesh(vertices, head.faces[~_part_mask(head, ("lashes",))], camera).depth
     # skin seen through the eye or the mouth opening is not the rim
     front = fragments.depth[rows, columns] <= everything[rows, columns] + 1e-5
     deep = surface[rows, columns, 5] < np.median(surface[rows, columns, 5]) - 2 * _eye_distance(head)

@@ -15,16 +15,23 @@ from perse_engine.portraits.landmarks import INNER_LIPS, LEFT_LIDS, OVAL, RIGHT_
 
 STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
 REACH = 0.012  # metres that detail may move a vertex
+OUTLINE = 0.3  # pull of a point of the outline
 CLOSING = 8.0  # how firmly rims that meet when mouth or eye close move alike
 
 
 def detail_offsets(
-    head: Head, correspondence: Correspondence, face: Face, vertices: NDArray[np.floating], camera: Camera
+    head: Head,
+    correspondence: Correspondence,
+    face: Face,
+    vertices: NDArray[np.floating],
+    camera: Camera,
+    outline: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
 ) -> NDArray[np.float32]:
     """(V, 3) metres in head space: moves the landmarks under their pixels, across the view only, smoothly.
 
     Args:
         vertices: (V, 3) as in the photograph, in the axes that `camera` sees.
+        outline: vertices (N,) and displacements (N, 3) that `contours.outline_targets` asks for.
     """
     points = correspondence.points(head, vertices)
     projected = camera.project(points)
@@ -48,7 +55,14 @@ def detail_offsets(
     # far from any landmark nothing should move: a weak spring home, stronger behind the face
     home = sparse.diags(np.where(head.regions["face"] > 0.3, 1e-3, 3e-2))
     system = (pull @ sample + CLOSING * (apart.T @ apart) + STIFFNESS * (bending.T @ bending) + home).tocsc()
-    offsets = splu(system).solve(np.asarray(pull @ wanted))
+    demand = np.asarray(pull @ wanted)
+    if outline is not None:
+        at, displacement = outline
+        strength = np.zeros(count)
+        strength[at] = OUTLINE
+        system = (system + sparse.diags(strength)).tocsc()
+        demand[at] += OUTLINE * displacement
+    offsets = splu(system).solve(demand)
     return _with_inner_parts(head, vertices, offsets).astype(np.float32)
 
 
@@ -112,9 +126,12 @@ def trimmed_lashes(head: Head, template: NDArray[np.floating]) -> NDArray[np.flo
         return result
     skin = np.unique(head.faces[head.face_parts == head.parts.index("skin")])
     lashes = np.unique(head.faces[head.face_parts == head.parts.index("lashes")])
+    if "sockets" in head.parts:  # the lids' rims, where skin turns inwards
+        sockets = head.faces[head.face_parts == head.parts.index("sockets")]
+        skin = np.intersect1d(skin, sockets)
     roots = skin[cKDTree(head.template[skin]).query(head.template[lashes])[1]]
     eyes = head.joints[[LEFT_EYE, RIGHT_EYE], 1].mean()
-    length = np.where(head.template[lashes, 1] > eyes, 0.45, 0.12)[:, None]
+    length = np.where(head.template[lashes, 1] > eyes, 0.4, 0.1)[:, None]
     result[lashes] = result[roots] + length * (head.template[lashes] - head.template[roots])
     return result
 

@@ -13,6 +13,7 @@ from perse_engine.cameras import Camera
 from perse_engine.errors import InputError
 from perse_engine.heads.head import JAW, LEFT_EYE, NECK, RIGHT_EYE, Head, HeadState
 from perse_engine.heads.posing import joint_transforms, pose_head, rest_head
+from perse_engine.portraits.contours import outline_targets
 from perse_engine.portraits.correspondence import find_correspondence
 from perse_engine.portraits.details import detail_offsets, gaze, joint_offsets, trimmed_lashes
 from perse_engine.portraits.fit import Fit, fit_head, photo_lens
@@ -21,8 +22,9 @@ from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
 from perse_engine.portraits.landmarks import Face, Tracker
 from perse_engine.portraits.matting import Matter
-from perse_engine.portraits.parts import Mask, find_parts
+from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
+from perse_engine.portraits.teeth import lowered_teeth, teeth_pixels
 from perse_engine.portraits.texture import paint_head_texture
 from perse_engine.progress import Progress, silent
 
@@ -61,14 +63,20 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     seen = dataclasses.replace(lens, view=fit.view())
     rest = rest_head(head, fit.identity.astype(np.float32), fit.expression.astype(np.float32))[0]
     offsets = detail_offsets(head, correspondence, face, rest, seen)
+    parts = find_parts(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
+    progress("portrait", 3, STAGES)
+    outline = outline_targets(head, rest + offsets, seen, matte, parts["hair"])
+    outline = (outline[0], outline[1] + offsets[outline[0]])
+    offsets = detail_offsets(head, correspondence, face, rest, seen, outline)
+    opening = mouth_opening(matte.shape, face.landmarks)
+    teeth = teeth_pixels(photo.pixels, opening, face.landmarks)
+    sunk = lowered_teeth(head, rest + offsets, seen, teeth, face.landmarks)
+    offsets[np.unique(head.faces[head.face_parts == head.parts.index("teeth")]), 1] -= sunk
     personal = personal_head(head, fit.identity, offsets)
     camera, state = _pose(personal, fit, lens)
     iris = _iris(personal, state, face, camera, photo)
     state = _with_gaze(personal, state, face, camera)
     vertices = pose_head(personal, state).vertices
-    progress("portrait", 3, STAGES)
-
-    parts = find_parts(photo.pixels, matte, face.landmarks, personal, vertices, camera)
     progress("portrait", 4, STAGES)
     skull = dataclasses.replace(camera, view=camera.view @ joint_transforms(personal.joints, state.pose)[NECK])
     person = np.clip(parts["skin"] + parts["ears"] + parts["neck"] + parts["clothes"], 0, 1)
@@ -77,7 +85,7 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     shell = shell_mesh(grid, personal, kept_cells(hair_texture))
     progress("portrait", 5, STAGES)
     texture, confidence = paint_head_texture(
-        personal, vertices, camera, photo.pixels, parts, face.landmarks, iris, seed
+        personal, vertices, camera, photo.pixels, parts, face.landmarks, opening * teeth.any(), iris, seed
     )
     progress("portrait", 6, STAGES)
     return Portrait(

@@ -129,14 +129,14 @@ def _classify(
     rows = np.arange(SIDE)[:, None] + 0.5
     chin = points[152, 1]
     oval = polygon((SIDE, SIDE), points[list(OVAL)]) > 0.5
-    inner = cv2.erode(oval.astype(np.uint8), _disc(face_height * 0.10)) > 0
+    inner = cv2.erode(oval.astype(np.uint8), disc(face_height * 0.10)) > 0
     low = rows > points[168, 1]  # below the bridge of the nose the oval is skin
-    surely_face = inner | (oval & low & (cv2.erode(oval.astype(np.uint8), _disc(face_height * 0.03)) > 0))
+    surely_face = inner | (oval & low & (cv2.erode(oval.astype(np.uint8), disc(face_height * 0.03)) > 0))
     head_drawn = (scalp | ears | facial) & (fragments.triangle >= 0)
-    beyond = ~(cv2.dilate((fragments.triangle >= 0).astype(np.uint8), _disc(face_height * 0.04)) > 0)
+    beyond = ~(cv2.dilate((fragments.triangle >= 0).astype(np.uint8), disc(face_height * 0.04)) > 0)
     above_shoulders = rows < chin - 0.05 * face_height
     surely_hair = person & (scalp | (beyond & above_shoulders)) & ~oval
-    surely_hair = cv2.erode(surely_hair.astype(np.uint8), _disc(2)) > 0
+    surely_hair = cv2.erode(surely_hair.astype(np.uint8), disc(2)) > 0
 
     trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
     trimap[person & above_shoulders & (~oval | (rows < points[10, 1] + 0.25 * face_height))] = cv2.GC_PR_FGD
@@ -158,10 +158,13 @@ def _classify(
     filled = area.copy()
     filled[~person] = np.median(area[surely_face], 0).astype(np.uint8)
     clothes = _grab(filled, trimap) & left & below & ~oval
-    clothes = cv2.morphologyEx(clothes.astype(np.uint8), cv2.MORPH_OPEN, _disc(2)) > 0
+    clothes = cv2.morphologyEx(clothes.astype(np.uint8), cv2.MORPH_OPEN, disc(2)) > 0
     bare = left & ~clothes & ~oval
+    near_neck = cv2.dilate((neck & (fragments.triangle >= 0)).astype(np.uint8), disc(face_height * 0.1)) > 0
+    clothes |= bare & below & ~near_neck & ~head_drawn
+    bare &= ~clothes
     neck_mask = bare & ~head_drawn & (rows > points[94, 1]) | (bare & neck)
-    near_ears = cv2.dilate((ears & (fragments.triangle >= 0)).astype(np.uint8), _disc(face_height * 0.08)) > 0
+    near_ears = cv2.dilate((ears & (fragments.triangle >= 0)).astype(np.uint8), disc(face_height * 0.08)) > 0
     ear_mask = bare & ~neck_mask & near_ears & (rows > points[10, 1] + 0.2 * face_height)
     return {
         "hair": hair.astype(np.float32),
@@ -226,6 +229,7 @@ def _inside(shape: tuple[int, int], x: float, y: float, side: float) -> Mask:
     return inside
 
 
-def _disc(radius: float) -> NDArray[np.uint8]:
+def disc(radius: float) -> NDArray[np.uint8]:
+    """A round kernel of at least 3 x 3 pixels."""
     size = 2 * max(1, round(radius)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

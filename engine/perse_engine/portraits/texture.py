@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
-from perse_engine.portraits.parts import Mask, eye_openings, mouth_opening
+from perse_engine.portraits.parts import Mask, disc, eye_openings, mouth_opening
 from perse_engine.portraits.portrait import Iris
 from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.unproject import Texels, texel_map, unproject
@@ -23,6 +23,7 @@ def paint_head_texture(
     pixels: NDArray[np.uint8],
     parts: dict[str, Mask],
     landmarks: NDArray[np.floating],
+    teeth: NDArray[np.floating],
     iris: Iris,
     seed: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -34,6 +35,7 @@ def paint_head_texture(
         pixels: (H, W, 3) uint8.
         parts: masks of the photo.
         landmarks: (468, 3) pixels.
+        teeth: (H, W) the open mouth, zero when the photo shows no teeth.
         seed: of the skin's fine grain.
     """
     texels = texel_map(head.uv, head.uv_faces, (SIDE, SIDE))
@@ -45,7 +47,7 @@ def paint_head_texture(
     allowed = _allowed(parts, landmarks)
     believed = unproject(np.repeat(allowed[..., None], 3, -1), vertices, head.faces, camera, texels)[0][..., 0]
     dressed = unproject(np.repeat(parts["clothes"][..., None], 3, -1), vertices, head.faces, camera, texels)[0][..., 0]
-    regions = texels.interpolate(head.faces, np.stack([head.regions["neck"], head.regions["face"]], 1))
+    regions = texels.interpolate(head.faces, np.stack([head.regions[name] for name in ("neck", "face", "lips")], 1))
     lower = bust | (skin & (regions[..., 0] > 0.2) & (regions[..., 1] < 0.5))
     believed = np.where(lower, np.maximum(believed, dressed), believed)
     weight = np.clip((confidence - 0.01) / 0.12, 0, 1) * np.clip((believed - 0.5) * 2.5, 0, 1)
@@ -58,11 +60,14 @@ def paint_head_texture(
     known = own + other
     base = (color * own[..., None] + mirrored_color * other[..., None]) / np.maximum(known, 1e-6)[..., None]
     texture = np.empty_like(color)
-    for region in (skin, bust):
+    lips = skin & (regions[..., 2] > 0.5)
+    for region in (skin & ~lips, lips, bust):
         texture[region] = _completed(base, np.where(region, known, 0))[region]
     grain = _grain(color, own * skin, seed)
     texture += (grain * (1 - np.clip(known, 0, 1)) * skin)[..., None]
     texture = _paint_inner_parts(head, texels, part, index, texture, iris)
+    if "teeth" in index:
+        texture = _photographed_teeth(head, vertices, camera, teeth, texels, part == index["teeth"], color, texture)
     outside = texels.triangle < 0
     texture = fill_holes(texture, ~outside)
     return np.clip(texture, 0, 1).astype(np.float32), np.where(skin | bust, own, 0).astype(np.float32)
@@ -72,10 +77,13 @@ def _allowed(parts: dict[str, Mask], landmarks: NDArray[np.floating]) -> Mask:
     """(H, W) where the photo shows bare skin: no hair, no cloth, no eyeball, no teeth."""
     bare = parts["skin"] + parts["ears"] + parts["neck"]
     eyes = float(np.linalg.norm(landmarks[33, :2] - landmarks[263, :2]))
-    margin = max(1, round(eyes * 0.012))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
-    holes = np.maximum(eye_openings(bare.shape, landmarks), mouth_opening(bare.shape, landmarks))
-    return np.asarray(np.clip(bare, 0, 1) * (1 - cv2.dilate(holes, kernel)), np.float32)
+    # lashes darken the skin around the eyes and are drawn as lashes, so that lids close with skin on them
+    holes = np.maximum(
+        cv2.dilate(eye_openings(bare.shape, landmarks), disc(eyes * 0.03)),
+        cv2.dilate(mouth_opening(bare.shape, landmarks), disc(eyes * 0.012)),
+    )
+    hair = cv2.dilate(parts["hair"], disc(eyes * 0.012))
+    return np.asarray(np.clip(bare, 0, 1) * (1 - holes) * (1 - hair), np.float32)
 
 
 def _mirrored(
@@ -126,11 +134,11 @@ def _paint_inner_parts(
     iris: Iris,
 ) -> NDArray[np.float32]:
     for name, color in (
-        ("mouth", (0.30, 0.10, 0.10)),
+        ("mouth", (0.24, 0.08, 0.08)),
         ("sockets", (0.45, 0.25, 0.22)),
-        ("tongue", (0.62, 0.30, 0.30)),
-        ("teeth", (0.86, 0.83, 0.77)),
-        ("lashes", (0.10, 0.07, 0.06)),
+        ("tongue", (0.50, 0.22, 0.22)),
+        ("teeth", (0.82, 0.78, 0.72)),
+        ("lashes", (0.16, 0.11, 0.09)),
     ):
         if name in index:
             texture[part == index[name]] = color
@@ -140,6 +148,27 @@ def _paint_inner_parts(
         for k, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
             own = eye & (np.sign(position[..., 0]) == np.sign(head.joints[joint, 0]))
             texture[own] = _eye(position[own] - head.joints[joint], iris.color[k], float(iris.radius[k]))
+    return texture
+
+
+def _photographed_teeth(
+    head: Head,
+    vertices: NDArray[np.floating],
+    camera: Camera,
+    shown: NDArray[np.floating],
+    texels: Texels,
+    part: NDArray[np.bool_],
+    color: NDArray[np.float32],
+    texture: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The teeth as the photo shows them, dark corners included; as painted where it shows none."""
+    inner = cv2.erode(shown, disc(1))
+    image = np.repeat(inner[..., None], 3, -1)
+    seen, confidence = unproject(image, vertices, head.faces, camera, texels)
+    weight = np.where(part & (confidence > 0.02), np.clip(seen[..., 0] * 2 - 1, 0, 1), 0).astype(np.float32)
+    if weight.sum() < 100:
+        return texture
+    texture[part] = _completed(color, weight)[part]
     return texture
 
 

@@ -1,0 +1,69 @@
+"""Where the fitted head's outline should lie: on the person's own, wherever bare skin ends at background."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.cameras import Camera
+from perse_engine.heads.head import Head
+from perse_engine.surfaces.normals import vertex_normals
+from perse_engine.surfaces.rasterize import rasterize_mesh
+
+REACH = 0.014  # metres in which the photo's outline is looked for
+STEPS = 57
+
+
+def outline_targets(
+    head: Head,
+    vertices: NDArray[np.floating],
+    camera: Camera,
+    matte: NDArray[np.floating],
+    hair: NDArray[np.floating],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Vertices on the outline of jaw, ears and neck, and the displacement (N, 3) that each is asked for.
+
+    Args:
+        vertices: (V, 3) as in the photo, in the axes that `camera` sees.
+        matte: (H, W) the person.
+        hair: (H, W) hair; where it lies over the outline nothing is known.
+    """
+    normals = vertex_normals(vertices, head.faces).astype(np.float64)
+    place = camera.project(np.asarray(vertices, np.float64))
+    across = normals @ camera.view[:3, :3].T
+    towards = camera.position() - vertices
+    facing = np.einsum("vk,vk->v", normals, towards) / np.linalg.norm(towards, axis=1)
+    skin = np.zeros(len(vertices), bool)
+    skin[head.faces[head.face_parts == head.parts.index("skin")]] = True
+    region = np.maximum.reduce([head.regions[name] for name in ("neck", "ears", "face")]) > 0.3
+    chosen = np.flatnonzero(skin & region & (np.abs(facing) < 0.25))
+    depth = rasterize_mesh(vertices, head.faces, camera).depth
+    height, width = depth.shape
+    normal = across[chosen, :2] / np.maximum(np.linalg.norm(across[chosen, :2], axis=1, keepdims=True), 1e-9)
+    x, y, z = place[chosen].T
+    # of the outline are those with nothing of the head just beyond them
+    step = np.maximum(0.004 * camera.fx / z, 1.5)
+    column = np.clip((x + normal[:, 0] * step).astype(int), 0, width - 1)
+    row = np.clip((y + normal[:, 1] * step).astype(int), 0, height - 1)
+    edge = np.isinf(depth[row, column]) & (x > 2) & (x < width - 3) & (y > 2) & (y < height - 3)
+    chosen, normal, x, y, z = chosen[edge], normal[edge], x[edge], y[edge], z[edge]
+
+    offset = np.linspace(-REACH, REACH, STEPS)
+    pixels = offset[None] * (camera.fx / z)[:, None]
+    columns = (x[:, None] + normal[:, :1] * pixels - 0.5).astype(np.float32)
+    rows = (y[:, None] + normal[:, 1:] * pixels - 0.5).astype(np.float32)
+    person = _read(matte, columns, rows) > 0.5
+    covered = _read(hair, columns, rows) > 0.3
+    leaves = person[:, :-1] & ~person[:, 1:]
+    away = np.where(leaves, np.abs(offset[None, :-1]), np.inf)
+    best = away.argmin(1)
+    found = np.isfinite(away.min(1)) & ~np.take_along_axis(covered, best[:, None], 1)[:, 0] & ~covered[:, STEPS // 2]
+    amount = (offset[best] + offset[best + 1]) / 2
+    direction = np.concatenate([normal, np.zeros((len(normal), 1))], 1) @ camera.view[:3, :3]
+    return chosen[found], (direction * amount[:, None])[found]
+
+
+def _read(image: NDArray[np.floating], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    read = cv2.remap(np.asarray(image, np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(read, np.float32)
