@@ -9,9 +9,9 @@ import atexit
 
 import bpy
 
-from . import compat, diagnostics, importing, operators, panels, paths, preferences, render_engine, session
+from . import compat, diagnostics, importing, operators, panels, paths, photo, preferences, render_engine, session
 
-_PARTS = (preferences, importing, operators, diagnostics, panels, paths, render_engine)
+_PARTS = (preferences, importing, operators, diagnostics, photo, panels, paths, render_engine)
 
 
 def register() -> None:

@@ -55,7 +55,7 @@ class Appearance:
     gaussians: Ints
     gates: Floats
     colors: Floats
-    opacity_logits: Floats
+    coverage_logits: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class AvatarFile:
         parts: names; face_parts: (F,).
         expression_directions: (V, 3, E); style_directions: (V, 3, K); joint_style_directions: (5, 3, K).
         weights: (V, 5) skinning; joints: (5, 3).
-        triangles: (N,); barycentric: (N, 3); opacity_logits: (N,); colors: (N, 3) sRGB.
+        triangles: (N,); barycentric: (N, 3); coverage_logits: (N,); colors: (N, 3) sRGB.
         appearance: what styles change.
         photo: the photo's camera and expression.
         provenance: how it was made.
@@ -105,7 +105,7 @@ class AvatarFile:
     joints: Floats
     triangles: Ints
     barycentric: Floats
-    opacity_logits: Floats
+    coverage_logits: Floats
     colors: Floats
     appearance: Appearance
     photo: PhotoView
@@ -194,14 +194,14 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         joints=arrays["figure.joints"],
         triangles=arrays["gaussians.triangles"],
         barycentric=np.column_stack([1 - plane.sum(1), plane]),
-        opacity_logits=arrays["gaussians.opacity_logits"],
+        coverage_logits=arrays["gaussians.coverage_logits"],
         colors=arrays["gaussians.colors"],
         appearance=Appearance(
             arrays["styles.starts"],
             arrays["styles.gaussians"],
             arrays["styles.gates"],
             arrays["styles.colors"],
-            arrays["styles.opacity_logits"],
+            arrays["styles.coverage_logits"],
         ),
         photo=PhotoView(
             np.array(camera["view"], np.float64),

@@ -67,6 +67,7 @@ class PERSE_OT_import_avatar(bpy.types.Operator, ImportHelper):
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
+        _show_vertex_colors(context)
         self.report({"INFO"}, f"{rig.name}: its sliders are in the PERSE tab of the sidebar")
         return {"FINISHED"}
 
@@ -74,6 +75,14 @@ class PERSE_OT_import_avatar(bpy.types.Operator, ImportHelper):
         if self.filepath.endswith(".perse"):  # dropped into the viewport
             return self.execute(context)
         return super().invoke(context, event)
+
+
+def _show_vertex_colors(context: bpy.types.Context) -> None:
+    """Let solid viewports that are still as Blender made them show the face on the proxy."""
+    for area in context.screen.areas if context.screen else ():
+        shading = area.spaces.active.shading if area.type == "VIEW_3D" else None
+        if shading is not None and shading.type == "SOLID" and shading.color_type == "MATERIAL":
+            shading.color_type = "VERTEX"
 
 
 class PERSE_FH_avatar(bpy.types.FileHandler):

@@ -12,7 +12,7 @@ from .avatar_file import AvatarFile
 from .drivers import variables
 
 _SEEN = 0.3
-"""Mean opacity from which a part counts as there."""
+"""Mean coverage from which a part counts as there."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ def vertex_colors(avatar: AvatarFile) -> NDArray[np.float32]:
     """The sRGB colour of every vertex, (V, 3): of the Gaussians around it, as opaque as any style makes them."""
     count = len(avatar.vertices)
     corners = avatar.faces[avatar.triangles]  # (N, 3)
-    colors, opacities = _shown(avatar)
-    weights = avatar.barycentric * (opacities + 1e-3)[:, None]
+    colors, coverages = _shown(avatar)
+    weights = avatar.barycentric * (coverages + 1e-3)[:, None]
     total = np.bincount(corners.ravel(), weights.ravel(), count)
     sums = [np.bincount(corners.ravel(), (weights * colors[:, channel, None]).ravel(), count) for channel in range(3)]
     means = np.stack(sums, -1) / np.maximum(total, 1e-12)[:, None]
@@ -45,7 +45,7 @@ def vertex_colors(avatar: AvatarFile) -> NDArray[np.float32]:
 def part_switches(avatar: AvatarFile) -> tuple[PartSwitch, ...]:
     """The parts that come or go with styles."""
     part_of_gaussian = avatar.face_parts[avatar.triangles]
-    base = _sigmoid(avatar.opacity_logits)
+    base = _sigmoid(avatar.coverage_logits)
     switches = []
     for index, part in enumerate(avatar.parts):
         members = np.flatnonzero(part_of_gaussian == index)
@@ -72,25 +72,25 @@ def _with_style(avatar: AvatarFile, style: int, base: NDArray[np.float32]) -> ND
     """Opacities (N,) with one style fully on."""
     looks = avatar.appearance
     entries = slice(int(looks.starts[style]), int(looks.starts[style + 1]))
-    opacities = base.copy()
+    coverages = base.copy()
     gates, touched = looks.gates[entries], looks.gaussians[entries]
-    opacities[touched] += gates * (_sigmoid(looks.opacity_logits[entries]) - base[touched])
-    return opacities
+    coverages[touched] += gates * (_sigmoid(looks.coverage_logits[entries]) - base[touched])
+    return coverages
 
 
 def _shown(avatar: AvatarFile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Colour (N, 3) and opacity (N,) of each Gaussian in the state in which it is most opaque."""
-    colors, opacities = avatar.colors.copy(), _sigmoid(avatar.opacity_logits)
-    base = opacities.copy()
+    """Colour (N, 3) and coverage (N,) of each Gaussian in the state in which it covers most."""
+    colors, coverages = avatar.colors.copy(), _sigmoid(avatar.coverage_logits)
+    base = coverages.copy()
     looks = avatar.appearance
     for style in range(len(avatar.styles)):
         entries = slice(int(looks.starts[style]), int(looks.starts[style + 1]))
         touched = looks.gaussians[entries]
         there = _with_style(avatar, style, base)[touched]
-        better = (there > opacities[touched] + 0.1) & (base[touched] < _SEEN)
-        opacities[touched[better]] = there[better]
+        better = (there > coverages[touched] + 0.1) & (base[touched] < _SEEN)
+        coverages[touched[better]] = there[better]
         colors[touched[better]] = looks.colors[entries][better]
-    return colors, opacities
+    return colors, coverages
 
 
 def _filled(values: NDArray[np.float64], known: NDArray[np.bool_], faces: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from .sliders import groups, names
 _TOLERANCE = 1e-6
 
 
-class _OnAvatar:
+class OnAvatar:
     """Needs an active avatar."""
 
     @classmethod
@@ -27,7 +27,7 @@ class _OnAvatar:
         return True
 
 
-class PERSE_OT_reset(_OnAvatar, bpy.types.Operator):
+class PERSE_OT_reset(OnAvatar, bpy.types.Operator):
     """Set sliders of the active avatar back to 0, the person as photographed at rest. Keyframes stay"""
 
     bl_idname = "perse.reset"
@@ -53,7 +53,7 @@ class PERSE_OT_reset(_OnAvatar, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PERSE_OT_key_changed(_OnAvatar, bpy.types.Operator):
+class PERSE_OT_key_changed(OnAvatar, bpy.types.Operator):
     """Key, at this frame, every slider that is not where its animation has it, or has none and is not 0"""
 
     bl_idname = "perse.key_changed"
@@ -82,7 +82,7 @@ def key_changed(rig: bpy.types.Object, frame: float) -> int:
     return count
 
 
-class PERSE_OT_relink(_OnAvatar, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class PERSE_OT_relink(OnAvatar, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Choose the avatar file of the active avatar again, where it was moved or built anew"""
 
     bl_idname = "perse.relink"

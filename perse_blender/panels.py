@@ -53,6 +53,9 @@ class PERSE_PT_avatar(_Panel, bpy.types.Panel):
             row.label(text=f"{failure.message}", icon="ERROR")
         row.operator("perse.relink", text="", icon="FILE_REFRESH")
         row = layout.row(align=True)
+        row.operator("perse.match_photo", icon="IMAGE_DATA")
+        row.operator("perse.add_photo_camera", icon="CAMERA_DATA")
+        row = layout.row(align=True)
         row.operator("perse.key_changed", icon="KEY_HLT")
         row.operator("perse.reset", text="Reset All", icon="LOOP_BACK").kind = "all"
 

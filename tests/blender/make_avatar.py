@@ -14,7 +14,7 @@ import numpy as np
 
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.file import load_avatar, save_avatar
-from perse_engine.avatars.initial import initial_avatar
+from perse_engine.avatars.initial import head_center, initial_avatar, neutral_camera
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Category, Style, expression_weights, style_weights
 from perse_engine.heads.figure import Figure
@@ -29,6 +29,7 @@ STYLES = (
     Style("attr_hat_cap", "Cap", "hat", "appear"),
 )
 GAUSSIANS = 6000
+PHOTO_POSE = np.array([[0, 0, 0], [0.1, 0.3, -0.1], [0.15, 0, 0], [0, 0.2, 0], [0, 0.2, 0]], np.float32)
 
 
 def make_figure() -> Figure:
@@ -74,7 +75,17 @@ def make_figure() -> Figure:
 def make_avatar(name: str) -> Avatar:
     """The untrained avatar: the cap is transparent until its style shows it, red hair reddens the crown."""
     figure = make_figure()
-    avatar = initial_avatar(figure, CATEGORIES, STYLES, count=GAUSSIANS, seed=1, name=name)
+    photo_camera = neutral_camera(figure).orbited(head_center(figure), 20.0, 8.0, 4.0).resized(120, 120)
+    avatar = initial_avatar(
+        figure,
+        CATEGORIES,
+        STYLES,
+        count=GAUSSIANS,
+        seed=1,
+        name=name,
+        photo_camera=photo_camera.cropped(-7.0, 11.0, 120, 90),
+        photo_state=AvatarState({"expr_mouthsmileleft": 0.8, "attr_hair_red": 0.5}, PHOTO_POSE),
+    )
     on_cap = figure.face_parts[avatar.triangles] == len(figure.parts) - 1
     sites = figure.vertices[figure.faces[avatar.triangles]].mean(1)
     red = np.flatnonzero(~on_cap & (sites[:, 1] > 0.08)).astype(np.int32)
