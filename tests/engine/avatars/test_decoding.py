@@ -95,7 +95,7 @@ def test_decoder_follows_its_equations(avatar, state):
     assert len(found.means) == seen.sum()
     np.testing.assert_allclose(found.means, means[seen], atol=2e-7)
     np.testing.assert_allclose(found.scales, scales[seen], rtol=1e-4)
-    np.testing.assert_allclose(found.opacities, opacities[seen], atol=1e-6)
+    np.testing.assert_allclose(found.opacities, opacities[seen], atol=1e-5)
     np.testing.assert_allclose(found.colors, colors[seen], atol=1e-6)
     turned = Rotation.from_quat(found.quaternions[:, [1, 2, 3, 0]]).as_matrix()
     np.testing.assert_allclose(turned, matrices[seen], atol=2e-4)
