@@ -10,11 +10,10 @@ import math
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
-from perse_engine.splatting.jit import KERNEL
+from perse_engine.splatting.jit import KERNEL, Floats, Ints, f32
 from perse_engine.splatting.projection import BEND, CORNER, REACH_X, REACH_Y, SLOPE, SPAN, X, Y
-
-f32 = np.float32
 
 TILE_WIDTH = 32
 TILE_HEIGHT = 16
@@ -24,7 +23,7 @@ _BUCKETS = 1 << _DIGIT
 
 
 @njit(**KERNEL)
-def depth_order(depths):  # type: ignore[no-untyped-def]
+def depth_order(depths: Floats) -> NDArray[np.int32]:
     """Indices (M,) int32 of the depths >= 0, nearest first; equal depths keep their order.
 
     The bits of positive floats sort like integers.
@@ -67,20 +66,20 @@ def depth_order(depths):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def _ceiling(value):  # type: ignore[no-untyped-def]
+def _ceiling(value: float) -> int:
     """The least integer >= value >= 0; `math.ceil` would be a call."""
     whole = int(value)
     return whole + 1 if f32(whole) < value else whole
 
 
 @njit(inline="always", **KERNEL)
-def _half_width(splat, dy):  # type: ignore[no-untyped-def]
+def _half_width(splat: Floats, dy: float) -> float:
     """Half the length of the outline's row at `dy` pixels below the centre."""
     return math.sqrt(max(splat[SPAN] - splat[BEND] * dy * dy, f32(0)))
 
 
 @njit(inline="always", **KERNEL)
-def rows_of(splat, height):  # type: ignore[no-untyped-def]
+def rows_of(splat: Floats, height: int) -> tuple[int, int]:
     """First and last pixel row whose centres the outline reaches; the last is before the first where there is none."""
     first = _ceiling(min(max(splat[Y] - splat[REACH_Y], f32(0)), f32(height)))
     last = int(min(max(splat[Y] + splat[REACH_Y], f32(-1)) + f32(1), f32(height))) - 1
@@ -88,7 +87,7 @@ def rows_of(splat, height):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def _box_columns(splat, width):  # type: ignore[no-untyped-def]
+def _box_columns(splat: Floats, width: int) -> tuple[int, int]:
     """First and last pixel column that the outline reaches."""
     first = _ceiling(min(max(splat[X] - splat[REACH_X], f32(0)), f32(width)))
     last = int(min(max(splat[X] + splat[REACH_X], f32(-1)) + f32(1), f32(width))) - 1
@@ -96,7 +95,7 @@ def _box_columns(splat, width):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def _columns(splat, first_row, last_row, width):  # type: ignore[no-untyped-def]
+def _columns(splat: Floats, first_row: int, last_row: int, width: int) -> tuple[int, int]:
     """First and last pixel column that the outline reaches between two rows."""
     up = max(f32(first_row) - splat[Y], -splat[REACH_Y])
     down = min(f32(last_row) - splat[Y], splat[REACH_Y])
@@ -111,7 +110,16 @@ def _columns(splat, first_row, last_row, width):  # type: ignore[no-untyped-def]
 
 
 @njit(**KERNEL)
-def _copy_run(splats, order, start, stop, width, height, sorted_splats, most_pairs):  # type: ignore[no-untyped-def]
+def _copy_run(
+    splats: Floats,
+    order: Ints,
+    start: int,
+    stop: int,
+    width: int,
+    height: int,
+    sorted_splats: Floats,
+    most_pairs: Ints,
+) -> None:
     """Copy a run of splats into drawing order and count the tiles of their bounding boxes."""
     for k in range(start, stop):
         splat, source = sorted_splats[k], splats[order[k]]
@@ -125,7 +133,18 @@ def _copy_run(splats, order, start, stop, width, height, sorted_splats, most_pai
 
 
 @njit(**KERNEL)
-def _list_run(splats, start, stop, width, height, across, starts, pair_counts, pair_tiles, tile_counts):  # type: ignore[no-untyped-def]
+def _list_run(
+    splats: Floats,
+    start: int,
+    stop: int,
+    width: int,
+    height: int,
+    across: int,
+    starts: Ints,
+    pair_counts: Ints,
+    pair_tiles: Ints,
+    tile_counts: Ints,
+) -> None:
     """List the tiles that each splat of a run touches, and count each tile's splats."""
     for k in range(start, stop):
         splat = splats[k]
@@ -148,7 +167,15 @@ def _list_run(splats, start, stop, width, height, across, starts, pair_counts, p
 
 
 @njit(**KERNEL)
-def _scatter_run(start, stop, starts, pair_counts, pairs, places, pair_splats):  # type: ignore[no-untyped-def]
+def _scatter_run(
+    start: int,
+    stop: int,
+    starts: Ints,
+    pair_counts: Ints,
+    pairs: Ints,
+    places: Ints,
+    pair_splats: Ints,
+) -> None:
     """Put a run of splats into their tiles' lists; each pair's tile is overwritten with its place there."""
     for k in range(start, stop):
         for pair in range(starts[k], starts[k] + pair_counts[k]):
@@ -160,7 +187,13 @@ def _scatter_run(start, stop, starts, pair_counts, pairs, places, pair_splats): 
 
 
 @njit(parallel=True, **KERNEL)
-def bin_splats(splats, order, width, height, workers):  # type: ignore[no-untyped-def]
+def bin_splats(
+    splats: Floats,
+    order: Ints,
+    width: int,
+    height: int,
+    workers: int,
+) -> tuple[Floats, Ints, Ints, Ints, Ints, Ints]:
     """Cut the picture into tiles and list each tile's splats.
 
     Args:
@@ -190,9 +223,7 @@ def bin_splats(splats, order, width, height, workers):  # type: ignore[no-untype
     counts = np.zeros((workers, tiles), np.int32)
     for worker in prange(workers):
         start, stop = visible * worker // workers, visible * (worker + 1) // workers
-        _list_run(
-            sorted_splats, start, stop, width, height, across, splat_starts, splat_counts, slots, counts[worker]
-        )
+        _list_run(sorted_splats, start, stop, width, height, across, splat_starts, splat_counts, slots, counts[worker])
     tile_starts = np.empty(tiles + 1, np.int64)
     total = 0
     for tile in range(tiles):
@@ -210,7 +241,14 @@ def bin_splats(splats, order, width, height, workers):  # type: ignore[no-untype
 
 
 @njit(parallel=True, **KERNEL)
-def gather(pair_gradients, splat_starts, splat_counts, slots, order, gradients):  # type: ignore[no-untyped-def]
+def gather(
+    pair_gradients: Floats,
+    splat_starts: Ints,
+    splat_counts: Ints,
+    slots: Ints,
+    order: Ints,
+    gradients: Floats,
+) -> None:
     """Add up what each splat's pairs say, in a fixed order: (P, 9), tile by tile, to (N, 9), Gaussian by Gaussian."""
     for k in prange(order.shape[0]):
         total = gradients[order[k]]

@@ -8,13 +8,13 @@ Alpha is exp(-energy) = P(energy)^8 with a polynomial P: it needs no library cal
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
 
 from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, rows_of
-from perse_engine.splatting.jit import KERNEL
+from perse_engine.splatting.jit import KERNEL, Floats, Ints, f32
 from perse_engine.splatting.projection import (
     BEND,
     BLUE,
@@ -31,9 +31,19 @@ from perse_engine.splatting.projection import (
     X,
     Y,
 )
-from perse_engine.splatting.simd import LANES, fetch_add, iota, lane_max, lane_sum, lanes, load, square_root, store, store_whole, where
-
-f32 = np.float32
+from perse_engine.splatting.simd import (
+    LANES,
+    fetch_add,
+    iota,
+    lane_max,
+    lane_sum,
+    lanes,
+    load,
+    square_root,
+    store,
+    store_whole,
+    where,
+)
 
 # What is farther than any depth, as Blender's renderers say it.
 FAR = 1e10
@@ -56,7 +66,7 @@ _P0, _P1, _P2, _P3, _P4, _P5 = _exponential_coefficients()
 
 
 @njit(inline="always", **KERNEL)
-def _alpha(energy):  # type: ignore[no-untyped-def]
+def _alpha(energy: Any) -> Any:
     """exp(-energy) in eight lanes, 0 outside the outline."""
     p = ((((energy * _P5 + _P4) * energy + _P3) * energy + _P2) * energy + _P1) * energy + _P0
     p = p * p
@@ -65,8 +75,8 @@ def _alpha(energy):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def _trace(splat, left, first_row, last_row, rows, firsts, ends):  # type: ignore[no-untyped-def]
-    """Where the outline enters and leaves each row of the tile, and the energy's row-wise constants, eight rows at once.
+def _trace(splat: Floats, left: int, first_row: int, last_row: int, rows: Floats, firsts: Ints, ends: Ints) -> None:
+    """Where the outline enters and leaves each row of the tile, and its constants of the energy, eight rows at once.
 
     `firsts` and `ends` get the columns [first, end); `rows` (3, n) the offset dy, the linear and the constant term.
     """
@@ -80,14 +90,30 @@ def _trace(splat, left, first_row, last_row, rows, firsts, ends):  # type: ignor
         enter, leave = center - half, center + half
         # Rounded outwards by a hundredth of a pixel, since energy has the last word.
         store_whole(firsts, row, where(enter > f32(0), enter, f32(0)) + f32(0.99))
-        store_whole(ends, row, where(leave > f32(-1), where(leave > f32(TILE_WIDTH - 1), f32(TILE_WIDTH - 1), leave), f32(-1)) + f32(1.01))
+        store_whole(
+            ends,
+            row,
+            where(leave > f32(-1), where(leave > f32(TILE_WIDTH - 1), f32(TILE_WIDTH - 1), leave), f32(-1)) + f32(1.01),
+        )
         store(rows[0], row, dy)
         store(rows[1], row, dy * xy)
         store(rows[2], row, dy * dy * yy + rest)
 
 
 @njit(**KERNEL)
-def _blend_tile(splats, pairs, start, stop, left, top, height, planes, rows, firsts, ends):  # type: ignore[no-untyped-def]
+def _blend_tile(
+    splats: Floats,
+    pairs: Ints,
+    start: int,
+    stop: int,
+    left: int,
+    top: int,
+    height: int,
+    planes: Floats,
+    rows: Floats,
+    firsts: Ints,
+    ends: Ints,
+) -> int:
     """Blend the listed splats into the planes. Returns how many pairs were used before the tile was full."""
     through, red, green, blue, depth = planes[0], planes[1], planes[2], planes[3], planes[4]
     linears, bases = rows[1], rows[2]
@@ -117,7 +143,7 @@ def _blend_tile(splats, pairs, start, stop, left, top, height, planes, rows, fir
 
 
 @njit(**KERNEL)
-def _is_full(through):  # type: ignore[no-untyped-def]
+def _is_full(through: Floats) -> bool:
     most = load(through, 0)
     for place in range(LANES, _PLANE, LANES):
         t = load(through, place)
@@ -126,7 +152,16 @@ def _is_full(through):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, **KERNEL)
-def blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers):  # type: ignore[no-untyped-def]
+def blend(
+    splats: Floats,
+    tile_starts: Ints,
+    pair_splats: Ints,
+    color: Floats,
+    alpha: Floats,
+    depth: Floats,
+    used: Ints,
+    workers: int,
+) -> None:
     """Draw the binned splats.
 
     Args:
@@ -175,17 +210,28 @@ def blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers):
 
 
 @njit(**KERNEL)
-def _open_tile(through, columns, rows):  # type: ignore[no-untyped-def]
+def _open_tile(through: Floats, columns: int, row_count: int) -> None:
     """Let light through inside the picture only, so that what lies outside neither draws nor keeps a tile open."""
-    for y in range(rows):
+    for y in range(row_count):
         for x in range(columns):
             through[y * _STRIDE + x] = f32(1)
 
 
 @njit(**KERNEL)
-def _blend_tile_backward(  # type: ignore[no-untyped-def]
-    splats, pairs, start, stop, left, top, height, planes, rows, firsts, ends, gradients
-):
+def _blend_tile_backward(
+    splats: Floats,
+    pairs: Ints,
+    start: int,
+    stop: int,
+    left: int,
+    top: int,
+    height: int,
+    planes: Floats,
+    rows: Floats,
+    firsts: Ints,
+    ends: Ints,
+    gradients: Floats,
+) -> None:
     """Walk front to back once more. `behind` holds gradient times colour of all that is still to come.
 
     With alpha_i in front of what is behind, d(color)/d(alpha_i) = T_i color_i - behind_i / (1 - alpha_i), so neither
@@ -236,9 +282,18 @@ def _blend_tile_backward(  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, **KERNEL)
-def blend_backward(  # type: ignore[no-untyped-def]
-    splats, tile_starts, pair_splats, used, color, alpha, to_color, to_alpha, gradients, workers
-):
+def blend_backward(
+    splats: Floats,
+    tile_starts: Ints,
+    pair_splats: Ints,
+    used: Ints,
+    color: Floats,
+    alpha: Floats,
+    to_color: Floats,
+    to_alpha: Floats,
+    gradients: Floats,
+    workers: int,
+) -> None:
     """Gradients of each pair, (P, 9), from those of the picture: `to_color` (H, W, 3) and `to_alpha` (H, W)."""
     height, width = alpha.shape
     across = (width + TILE_WIDTH - 1) // TILE_WIDTH

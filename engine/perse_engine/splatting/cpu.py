@@ -88,7 +88,7 @@ def draw_backward(
     to_color: NDArray[np.float32],
     to_alpha: NDArray[np.float32],
 ) -> Gaussians:
-    """Gradients to every attribute of the Gaussians, in their places, from those to the picture that `draw` made of them.
+    """Gradients to every attribute of the Gaussians, in their places, from those to the picture that `draw` made.
 
     Depth is a choice among splats, not a function of them: it has no gradient.
 
@@ -120,9 +120,7 @@ def draw_backward(
             pair_gradients,
             numba.get_num_threads(),
         )
-        gather(
-            pair_gradients, drawing.splat_starts, drawing.splat_counts, drawing.slots, drawing.order, gradients
-        )
+        gather(pair_gradients, drawing.splat_starts, drawing.splat_counts, drawing.slots, drawing.order, gradients)
         project_backward(
             gaussians.means,
             gaussians.quaternions,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Everything of fastmath that keeps NaN and infinity meaningful: bad numbers must be seen to be refused.
 KERNEL: dict[str, Any] = {
     "cache": True,
@@ -11,3 +14,7 @@ KERNEL: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract", "nsz", "arcp"},
 }
+
+f32 = np.float32
+Floats = NDArray[np.float32]
+Ints = NDArray[np.integer]

@@ -16,12 +16,10 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
-from perse_engine.splatting.jit import KERNEL
+from perse_engine.splatting.jit import KERNEL, Floats, f32
 
-f32 = np.float32
-
-# Variance added to both image axes, square pixels: that of a box one pixel wide. Mip-Splatting takes 0.1; against pictures
-# averaged down from larger ones this is 0.5 to 1 dB nearer, and 0.3 (gsplat's default) 5 dB farther.
+# Variance added to both image axes, square pixels: that of a box one pixel wide. Mip-Splatting takes 0.1; against
+# pictures averaged down from larger ones this is 0.5 to 1 dB nearer, and 0.3 (gsplat's default) 5 dB farther.
 DILATION = 1.0 / 12.0
 # An alpha below this leaves no trace in 8 bits and bounds the ellipse; an opacity above the other hides everything.
 ALPHA_MIN = 1.0 / 255.0
@@ -41,8 +39,8 @@ X, Y, XX, XY, YY, REST, RED, GREEN, BLUE, DEPTH = range(10)
 SLOPE, SPAN, BEND, REACH_Y, REACH_X, CORNER = range(10, 16)
 SPLAT_COLUMNS = 16
 
-# What the backward pass of blending gives per pair of splat and tile: the sum of the gradients to energy over the pixels
-# and their moments, weighted with dx, dy, dx^2, dx dy, dy^2; then the gradient to the colour.
+# What the backward pass of blending gives per pair of splat and tile: the gradients to energy summed over the pixels,
+# plain and weighted with dx, dy, dx^2, dx dy, dy^2; then the gradient to the colour.
 MOMENT, MOMENT_X, MOMENT_Y, MOMENT_XX, MOMENT_XY, MOMENT_YY, TO_RED, TO_GREEN, TO_BLUE = range(9)
 GRADIENT_COLUMNS = 9
 
@@ -89,7 +87,7 @@ def view_of(camera: Camera) -> NDArray[np.float32]:
 
 
 @njit(inline="always", **KERNEL)
-def _rotation(qw, qx, qy, qz):  # type: ignore[no-untyped-def]
+def _rotation(qw: f32, qx: f32, qy: f32, qz: f32) -> tuple[f32, ...]:
     """The nine numbers of a unit quaternion's rotation matrix, row by row."""
     one, two = f32(1), f32(2)
     return (
@@ -106,13 +104,23 @@ def _rotation(qw, qx, qy, qz):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **KERNEL)
-def _inverse_length(qw, qx, qy, qz):  # type: ignore[no-untyped-def]
+def _inverse_length(qw: f32, qx: f32, qy: f32, qz: f32) -> f32:
     """1 / |q|; a quaternion of no length counts as no rotation."""
     return f32(1) / math.sqrt(max(qw * qw + qx * qx + qy * qy + qz * qz, f32(_TINY)))
 
 
 @njit(parallel=True, **KERNEL)
-def project(means, quaternions, scales, opacities, colors, view, lens, splats, depths):  # type: ignore[no-untyped-def]
+def project(
+    means: Floats,
+    quaternions: Floats,
+    scales: Floats,
+    opacities: Floats,
+    colors: Floats,
+    view: Floats,
+    lens: Lens,
+    splats: Floats,
+    depths: Floats,
+) -> None:
     """Fill `splats` (N, 16) and `depths` (N,); the depth of what cannot be seen is -1 and its splat is not written."""
     one, two = f32(1), f32(2)
     for i in prange(means.shape[0]):
@@ -192,21 +200,21 @@ def project(means, quaternions, scales, opacities, colors, view, lens, splats, d
 
 
 @njit(parallel=True, **KERNEL)
-def project_backward(  # type: ignore[no-untyped-def]
-    means,
-    quaternions,
-    scales,
-    opacities,
-    view,
-    lens,
-    visible,
-    gradients,
-    to_means,
-    to_quaternions,
-    to_scales,
-    to_opacities,
-    to_colors,
-):
+def project_backward(
+    means: Floats,
+    quaternions: Floats,
+    scales: Floats,
+    opacities: Floats,
+    view: Floats,
+    lens: Lens,
+    visible: NDArray[np.bool_],
+    gradients: Floats,
+    to_means: Floats,
+    to_quaternions: Floats,
+    to_scales: Floats,
+    to_opacities: Floats,
+    to_colors: Floats,
+) -> None:
     """Gradients of the Gaussians from those of their splats.
 
     Args:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
 from perse_engine.errors import InputError
-from perse_engine.splatting.cpu import draw
+from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
+from perse_engine.splatting.gsplat_backend import draw_gaussians, probe_gsplat
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,22 +41,41 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
         InputError: "no-backend", the backend is unknown or does not work on this machine.
     """
     backends = available_backends()
-    if backend != "auto" and backends.get(backend) != "ok":
-        reason = backends.get(backend, f"there are {', '.join(backends)}")
-        raise InputError(
-            "no-backend", f"the rasteriser {backend!r} cannot be used here: {reason}", "choose another one"
-        )
-    contiguous = Gaussians(
-        np.ascontiguousarray(gaussians.means, np.float32),
-        np.ascontiguousarray(gaussians.quaternions, np.float32),
-        np.ascontiguousarray(gaussians.scales, np.float32),
-        np.ascontiguousarray(gaussians.opacities, np.float32),
-        np.ascontiguousarray(gaussians.colors, np.float32),
+    if backend == "auto":
+        backend = "gsplat" if backends["gsplat"] == "ok" else "numba"
+    if backends.get(backend) != "ok":
+        reason = backends.get(backend, "it is unknown")
+        known = ", ".join(name for name, state in backends.items() if state == "ok")
+        raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used: {reason}", f"take one of {known}")
+    if backend == "gsplat":
+        return Image(*draw_gaussians(gaussians, camera))
+    drawing = draw(
+        Gaussians(
+            np.ascontiguousarray(gaussians.means, np.float32),
+            np.ascontiguousarray(gaussians.quaternions, np.float32),
+            np.ascontiguousarray(gaussians.scales, np.float32),
+            np.ascontiguousarray(gaussians.opacities, np.float32),
+            np.ascontiguousarray(gaussians.colors, np.float32),
+        ),
+        camera,
     )
-    drawing = draw(contiguous, camera)
     return Image(drawing.color, drawing.alpha, drawing.depth)
 
 
 def available_backends() -> dict[str, str]:
-    """Every backend's name with "ok", or why it cannot be used here."""
-    return {"numba": "ok"}
+    """Every backend's name with "ok", or why it cannot be used here. Slow at most once per process."""
+    return {"numba": "ok", "gsplat": probe_gsplat()}
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, every kernel of the CPU backend: seconds now instead of in the first picture."""
+    gaussians = Gaussians(
+        np.ones((1, 3), np.float32),
+        np.ones((1, 4), np.float32),
+        np.full((1, 3), 0.1, np.float32),
+        np.full(1, 0.5, np.float32),
+        np.ones((1, 3), np.float32),
+    )
+    camera = Camera(np.eye(4), 8.0, 8.0, 8.0, 8.0, 16, 16)
+    drawing = draw(gaussians, camera)
+    draw_backward(gaussians, camera, drawing, drawing.color, drawing.alpha)

@@ -113,7 +113,8 @@ def load(typing: Any, array: Any, index: Any) -> Any:
         return None
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        address = _address(context, builder, signature.args[0], *arguments, _FLOATS)
+        array, index = arguments
+        address = _address(context, builder, signature.args[0], array, index, _FLOATS)
         return builder.load(address, align=_UNALIGNED, typ=_FLOATS)
 
     return _lanes_type(array, types.intp), emit
@@ -126,8 +127,9 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
         return None
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        address = _address(context, builder, signature.args[0], *arguments[:2], _FLOATS)
-        builder.store(arguments[2], address, align=_UNALIGNED)
+        array, index, value = arguments
+        address = _address(context, builder, signature.args[0], array, index, _FLOATS)
+        builder.store(value, address, align=_UNALIGNED)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, _lanes_type), emit
@@ -176,8 +178,9 @@ def store_whole(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
         kind = ir.VectorType(ir.IntType(32), LANES)
-        address = _address(context, builder, signature.args[0], *arguments[:2], kind)
-        builder.store(builder.fptosi(arguments[2], kind), address, align=_UNALIGNED)
+        array, index, value = arguments
+        address = _address(context, builder, signature.args[0], array, index, kind)
+        builder.store(builder.fptosi(value, kind), address, align=_UNALIGNED)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, _lanes_type), emit

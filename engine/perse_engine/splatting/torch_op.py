@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perse_engine.cameras import Camera
+from perse_engine.errors import InputError
 from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
+from perse_engine.splatting.gsplat_backend import draw_tensors, probe_gsplat
 
 
 def rasterize_torch(
     means: Tensor, quaternions: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, camera: Camera
 ) -> tuple[Tensor, Tensor]:
-    """Draw Gaussians with gradients to all five of their attributes.
+    """Draw Gaussians with gradients to all five of their attributes, where the tensors are.
 
     Args:
         means: (N, 3) world units. quaternions: (N, 4) w x y z, any non-zero length.
@@ -26,8 +28,17 @@ def rasterize_torch(
 
     Returns:
         color (H, W, 3) premultiplied on black and alpha (H, W), float32.
+
+    Raises:
+        InputError: "no-backend", the tensors are on a CUDA device but gsplat cannot be used.
     """
-    return _Rasterize.apply(means, quaternions, scales, opacities, colors, camera)  # type: ignore[no-any-return]
+    if means.is_cuda:
+        reason = probe_gsplat()
+        if reason != "ok":
+            raise InputError("no-backend", f"gsplat cannot draw on this CUDA device: {reason}", "train on the CPU")
+        color, alpha, _ = draw_tensors(means, quaternions, scales, opacities, colors, camera)
+        return color, alpha
+    return _Rasterize.apply(means, quaternions, scales, opacities, colors, camera)
 
 
 class _Rasterize(torch.autograd.Function):
@@ -40,7 +51,7 @@ class _Rasterize(torch.autograd.Function):
         return torch.from_numpy(drawing.color), torch.from_numpy(drawing.alpha)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, to_color: Tensor, to_alpha: Tensor) -> tuple[Tensor | None, ...]:
         gaussians, camera, drawing = ctx.drawn
         gradients = draw_backward(gaussians, camera, drawing, _array(to_color), _array(to_alpha))
