@@ -135,7 +135,7 @@ def _cloth(canvas: Canvas, style: Hat, worn: Floats, seed: int) -> Layer:
     seam = np.exp(-(((uv[:, 1] - BRIM_PART) / 0.035) ** 2))
     dark = 0.20 * seam * (1.0 if style.cuff == 0 else 0.4)
     if style.band is not None:
-        band = ~on_brim & (uv[:, 1] < BRIM_PART + 0.16)
+        band = ~on_brim & (uv[:, 1] < BRIM_PART + 0.10)
         lab[band] = srgb_to_oklab(hex_to_srgb(style.band))
         relief = np.where(band, 1.0 + 0.03 * np.sin(uv[:, 0] * 900), relief)
     if style.cuff > 0:

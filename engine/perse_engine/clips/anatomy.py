@@ -74,8 +74,11 @@ def find_anatomy(head: Head) -> Anatomy:
     mouth_z = vertices[lips & (np.abs(vertices[:, 1] - mouth_y) < 4 * MILLIMETRE), 2].max()
     mouth = np.array([0.0, mouth_y, mouth_z], np.float32)
 
-    nose = vertices[skin & (head.regions["nose"] > 0.5) & (np.abs(vertices[:, 0]) < 6 * MILLIMETRE)]
-    nose_base = np.array([0.0, nose[nose[:, 2] > mouth_z - 0.01, 1].min(), mouth_z], np.float32)
+    nose = np.flatnonzero(middle & (head.regions["nose"] > 0.5))
+    tip = vertices[nose[vertices[nose, 2].argmax()]]
+    lip = np.flatnonzero(middle & (vertices[:, 1] > mouth_y + 0.006 * size) & (vertices[:, 1] < tip[1]))
+    lip = lip[vertices[lip, 2] > mouth_z - 0.02 * size]
+    nose_base = vertices[lip[vertices[lip, 2].argmin()]] if len(lip) else (tip + mouth) / 2
     low = middle & (vertices[:, 1] < mouth_y) & (vertices[:, 2] > mouth_z - 0.025) & (jaw > 0.3)
     chin = vertices[np.flatnonzero(low)[vertices[low, 1].argmin()]]
 

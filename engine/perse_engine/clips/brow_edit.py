@@ -32,8 +32,8 @@ def eyebrows(canvas: Canvas, style: Eyebrows, seed: int) -> Edit:
     slant = along * 26 + height / (1.6 * MILLIMETRE)
     fine = strands(slant, along * 5 + height / (9 * MILLIMETRE), seed)
     ragged = reach * (0.8 + 0.45 * fine)
-    inside = smoothstep(1.0, 0.55, np.abs(height) / np.maximum(ragged, 1e-5)) * np.minimum(tail * 4, 1)
-    hairs = style.density * inside * (0.55 + 0.45 * smoothstep(0.25, 0.6, fine))
+    inside = smoothstep(1.15, 0.35, np.abs(height) / np.maximum(ragged, 1e-5)) * np.minimum(tail * 2, 1)
+    hairs = style.density * inside * (0.35 + 0.65 * smoothstep(0.25, 0.7, fine))
 
     clean = _without_brows(canvas, mask).reshape(-1, 3)[texels]
     shading = np.clip(canvas.soft_lightness.reshape(-1)[texels] / canvas.skin_lightness, 0.6, 1.15)

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from perse_engine.cameras import front_camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.colors import Floats, srgb_to_oklab
-from perse_engine.clips.noise import blurred
+from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.posing import pose_head
@@ -162,6 +162,14 @@ class Canvas:
             masks[name] = field
         return masks
 
+    @cached_property
+    def lips(self) -> Floats:
+        """(A, B) in [0, 1]: the lips, where model and photo agree on them, and half where only one has them."""
+        model = self.region("lips") * self.part("skin")
+        photo = np.clip(self.photo_masks["lips"], 0, 1) * (dilated(model, 5) > 0.3)
+        unseen = self.photo_masks["lips"][model > 0.5].mean() < 0.2  # a moustache or a hand may hide them
+        return model if unseen else smoothstep(0.2, 0.8, 0.6 * model + 0.4 * photo)
+
     def _carry(self, field: Floats, known: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> None:
         """Fill `field` at `unknown` texels from the nearest known place on either side of the face."""
         near = known & (field > 0.01)
@@ -176,7 +184,7 @@ class Canvas:
     @cached_property
     def skin_lightness(self) -> float:
         """Typical OKLab lightness of this person's face."""
-        face = self.part("skin") & (self.region("face") > 0.8) & (self.photo_masks["lips"] < 0.1)
+        face = self.part("skin") & (self.region("face") > 0.8) & (self.lips < 0.1)
         return float(np.median(self.lightness[face]))
 
     @cached_property
@@ -186,7 +194,7 @@ class Canvas:
         side = self.portrait.texture_confidence.shape[0]
         confidence[:side, :side] = self.portrait.texture_confidence
         face = self.part("skin") & (confidence > 0.25) & (self.photo_masks["hair"] < 0.1)
-        face &= (self.photo_masks["lips"] < 0.1) & (self.photo_masks["brows"] < 0.1)
+        face &= (self.lips < 0.1) & (self.photo_masks["brows"] < 0.1)
         if face.sum() < 100:
             return np.array([0.75, 0.0, 0.15, 0.25], np.float32)
         basis = np.concatenate([np.ones((int(face.sum()), 1), np.float32), self.normal[face]], 1)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -130,28 +131,25 @@ class Hat(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 Parameters = Face | Skin | Eyebrows | Mouth | Beard | Hair | Glasses | Hat
-S = TypeVar("S", bound=StyleTable)
+PARAMETERS: Mapping[str, type[Parameters]] = {
+    "face": Face,
+    "skin": Skin,
+    "eyebrows": Eyebrows,
+    "mouth": Mouth,
+    "beard": Beard,
+    "hair": Hair,
+    "glasses": Glasses,
+    "hat": Hat,
+}
+"""Each category has the editor of its name."""
 
 
-class CategoryTable(msgspec.Struct, Generic[S], frozen=True, forbid_unknown_fields=True):
-    """One category of the file."""
+class CategoryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a category says of itself."""
 
     label: Text
     layer: str
-    styles: dict[str, S] = {}
-
-
-class CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. Each category has the editor of its name."""
-
-    face: CategoryTable[Face] | None = None
-    skin: CategoryTable[Skin] | None = None
-    eyebrows: CategoryTable[Eyebrows] | None = None
-    mouth: CategoryTable[Mouth] | None = None
-    beard: CategoryTable[Beard] | None = None
-    hair: CategoryTable[Hair] | None = None
-    glasses: CategoryTable[Glasses] | None = None
-    hat: CategoryTable[Hat] | None = None
+    styles: dict[str, dict[str, object]] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,8 +198,7 @@ def parse_catalogue(content: bytes, name: str) -> Catalogue:
         InputError: bad-catalogue, naming table and value.
     """
     try:
-        tables = msgspec.toml.decode(content, type=CatalogueFile)
-        return _catalogue(tables)
+        return _catalogue(msgspec.toml.decode(content, type=dict[str, object]))
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, _Wrong) as error:
         raise InputError(
             "bad-catalogue", f"{name}: {error}", "correct that value; catalogue.toml of the engine shows every table"
@@ -209,20 +206,35 @@ def parse_catalogue(content: bytes, name: str) -> Catalogue:
 
 
 class _Wrong(ValueError):
-    """A value that is well typed and still not possible."""
+    """What is wrong with which table."""
 
 
-def _catalogue(tables: CatalogueFile) -> Catalogue:
-    found = {name: table for name in tables.__struct_fields__ if (table := getattr(tables, name)) is not None}
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _read(where: str, table: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise _Wrong(f"[{where}] {str(error).replace('`$.', '`')}") from error
+
+
+def _catalogue(tables: Mapping[str, object]) -> Catalogue:
+    unknown = sorted(set(tables) - set(PARAMETERS))
+    if unknown:
+        raise _Wrong(f"[{unknown[0]}] is not one of the categories {', '.join(PARAMETERS)}")
+    found = {name: _read(name, table, CategoryTable) for name, table in tables.items()}
     for name, table in found.items():
         if table.layer not in LAYERS:
-            raise _Wrong(f"{name}.layer {table.layer!r} is not one of {', '.join(LAYERS)}")
+            raise _Wrong(f"[{name}] layer {table.layer!r} is not one of {', '.join(LAYERS)}")
     ordered = sorted(found, key=lambda name: LAYERS.index(found[name].layer))
-    styles, parameters = [], []
+    styles: list[Style] = []
+    parameters: list[Parameters] = []
     for category in ordered:
-        for style_name, style in found[category].styles.items():
+        for style_name, content in found[category].styles.items():
             where = f"{category}.styles.{style_name}"
-            _check(where, category, style_name, style, found)
+            style = _read(where, content, PARAMETERS[category])
+            _check(where, category, style_name, style, set(found))
             styles.append(
                 Style(f"attr_{category}_{style_name}", style.label, category, style.between, *style.soft, *style.hard)
             )
@@ -231,21 +243,19 @@ def _catalogue(tables: CatalogueFile) -> Catalogue:
     return Catalogue(categories, tuple(styles), tuple(parameters))
 
 
-def _check(
-    where: str, category: str, name: str, style: StyleTable, found: dict[str, CategoryTable[StyleTable]]
-) -> None:
+def _check(where: str, category: str, name: str, style: StyleTable, categories: set[str]) -> None:
     if not re.fullmatch("[a-z0-9_]+", name):
-        raise _Wrong(f"{where}: a style's name has only a–z, 0–9 and _")
+        raise _Wrong(f"[{where}] a style's name has only a–z, 0–9 and _")
     if len(f"attr_{category}_{name}") > 48:
-        raise _Wrong(f"{where}: the name is too long, a slider's name has at most 48 characters")
+        raise _Wrong(f"[{where}] the name is too long, a slider's name has at most 48 characters")
     for field in style.__struct_fields__:
         value = getattr(style, field)
         numbers = value if isinstance(value, tuple) else (value,)
         if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-            raise _Wrong(f"{where}.{field} is not a finite number")
+            raise _Wrong(f"[{where}] {field} is not a finite number")
     (soft_min, soft_max), (hard_min, hard_max) = style.soft, style.hard
     if not hard_min <= soft_min < soft_max <= hard_max:
-        raise _Wrong(f"{where}: soft {style.soft} must lie inside hard {style.hard}, smaller value first")
+        raise _Wrong(f"[{where}] soft {style.soft} must lie inside hard {style.hard}, smaller value first")
     for other in style.overlaps:
-        if other not in found or other == category:
-            raise _Wrong(f"{where}.overlaps names {other!r}, which is not another category of this file")
+        if other not in categories or other == category:
+            raise _Wrong(f"[{where}] overlaps names {other!r}, which is not another category of this file")

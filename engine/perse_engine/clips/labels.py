@@ -31,6 +31,8 @@ UNKNOWN = "unknown"
 _OF_PART = {
     "eyes": "eyes",
     "lashes": "eyes",
+    "sockets": "eyes",
+    "mouth": "mouth",
     "tongue": "mouth",
     "teeth": "mouth",
     "bust": "clothes",
@@ -52,7 +54,7 @@ def label_faces(canvas: Canvas) -> NDArray[np.uint8]:
             labels[here] = LABELS.index(_OF_PART[part])
         else:
             skin |= here
-    lips = np.clip(canvas.at_vertices(canvas.photo_masks["lips"]), 0, 1)
+    lips = np.clip(canvas.at_vertices(canvas.lips), 0, 1)
     regions = {"scalp": 0.5, "neck": 0.5, "ears": 0.5, "nose": 0.5, "brows": 0.5}
     for region, least in regions.items():
         inside = canvas.vertex_region(region)[figure.faces].mean(1) > least

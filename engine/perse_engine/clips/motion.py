@@ -28,7 +28,7 @@ from perse_engine.portraits.portrait import Portrait
 MOST_YAW, MOST_PITCH = 35.0, 20.0
 CELL = 7.0
 """Degrees; views are divided into cells of this side, a part of which is never trained."""
-FRAMED = 0.44
+FRAMED = 0.41
 """Metres of height that a frame shows of an adult: hat to collar."""
 
 
@@ -68,7 +68,7 @@ class Moment:
 
 def is_reserved(yaw: float, pitch: float) -> bool:
     """Is the view from (`yaw`, `pitch`), degrees, one that is never trained?"""
-    return (math.floor(yaw / CELL) + 2 * math.floor(pitch / CELL)) % 6 == 3
+    return (math.floor(yaw / CELL + 0.5) + 2 * math.floor(pitch / CELL + 0.5)) % 6 == 3
 
 
 def camera_of(portrait: Portrait, moment: Moment, size: int) -> Camera:
@@ -78,7 +78,7 @@ def camera_of(portrait: Portrait, moment: Moment, size: int) -> Camera:
     focal = size * away / FRAMED * moment.zoom
     camera = front_camera(center, away, focal, size, size).orbited(center, moment.yaw, moment.pitch, moment.roll)
     return dataclasses.replace(
-        camera, cx=camera.cx + moment.shift[0] * size, cy=camera.cy + (moment.shift[1] + 0.03) * size
+        camera, cx=camera.cx + moment.shift[0] * size, cy=camera.cy + (moment.shift[1] + 0.05) * size
     )
 
 
@@ -115,18 +115,19 @@ def rest_moments(portrait: Portrait) -> list[Moment]:
     """What everybody looks at first: the person at rest from ahead and around, blinking, mouth open, smiling."""
     still = np.zeros((5, 3), np.float32)
     views = [(0.0, 0.0), (15.0, 0.0), (-15.0, 0.0), (30.0, 0.0), (-30.0, 0.0), (0.0, 13.0), (0.0, -13.0)]
-    views += [(35.0, 6.0), (-35.0, 6.0), (24.0, -10.0), (-24.0, -10.0)]
-    moments = [Moment({}, still, *view) for view in views if not is_reserved(*view)]
+    views += [(35.0, 6.0), (-35.0, 6.0), (16.0, -10.0), (-16.0, -10.0)]
+    moments = [Moment({}, still, *view) for view in views]
     names = portrait.head.expression_names
     shut = {name: 1.0 for name in ("eyeblinkleft", "eyeblinkright") if name in names}
     open_mouth = expand({"jawopen": 0.8}, 1.0, names)
     smile = expand({"mouthsmile*": 0.8, "cheeksquint*": 0.3}, 1.0, names)
     for expression in (shut, open_mouth, smile):
         if expression:
-            moments += [Moment(dict(expression), still, yaw, 0.0) for yaw in (0.0, 18.0, -18.0)]
+            moments += [Moment(dict(expression), still, yaw, 0.0) for yaw in (0.0, 16.0, -16.0)]
     dropped = still.copy()
     dropped[JAW, 0] = 0.28
-    return [*moments, Moment({}, dropped, 0.0, 0.0), Moment({}, dropped, 16.0, -8.0)]
+    moments += [Moment({}, dropped, 0.0, 0.0), Moment({}, dropped, 16.0, -8.0)]
+    return [moment for moment in moments if not is_reserved(*moment.seen_from)]
 
 
 def photo_state(portrait: Portrait) -> AvatarState:

@@ -8,12 +8,12 @@ from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, sparse_layer
 from perse_engine.clips.catalogue import Mouth
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
-from perse_engine.clips.noise import smoothstep
+from perse_engine.clips.noise import blurred, smoothstep
 
 
 def mouth(canvas: Canvas, style: Mouth) -> Edit:
     """Lips of the given fullness and colour."""
-    mask = np.clip(canvas.photo_masks["lips"], 0, 1)
+    mask = blurred(canvas.lips, 0.8)
     texels = np.flatnonzero(mask > 0.004)
     amount = smoothstep(0.12, 0.62, mask.reshape(-1)[texels])
     lab = canvas.flat_lab[texels]

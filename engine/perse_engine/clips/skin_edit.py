@@ -37,7 +37,7 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
 
 def _skin_likeness(canvas: Canvas, lab: Floats) -> Floats:
     """(M,) in [0, 1]: how much a texel's colour is that of skin rather than hair, lips or cloth."""
-    face = canvas.part("skin") & (canvas.region("face") > 0.8) & (canvas.photo_masks["lips"] < 0.1)
+    face = canvas.part("skin") & (canvas.region("face") > 0.8) & (canvas.lips < 0.1)
     typical = np.median(canvas.flat_lab[face.reshape(-1)], 0)
     hue = np.linalg.norm(lab[:, 1:] - typical[1:], axis=1)
     dark = np.abs(lab[:, 0] - typical[0])

@@ -20,6 +20,7 @@ import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from perse_engine.avatars.styles import Category, Style, presence, style_weights
@@ -185,7 +186,7 @@ _FIGURE_ARRAYS = (
     "weights",
     "joints",
 )
-_VERSION = "1"
+_VERSION = 1
 
 
 def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
@@ -201,6 +202,7 @@ def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
         for name in ("texels", "target", "strength", "onset"):
             tensors[f"layer.{k}.{name}"] = np.ascontiguousarray(getattr(layer, name))
     document = {
+        "version": _VERSION,
         "parts": figure.parts,
         "expressions": figure.expression_names,
         "categories": [dataclasses.asdict(category) for category in wardrobe.categories],
@@ -210,7 +212,8 @@ def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
         "head": wardrobe.head,
         "licence": wardrobe.licence,
     }
-    content = save(tensors, {"version": _VERSION, "wardrobe": json.dumps(document)})
+    # one entry only: safetensors writes several in an order that changes from run to run
+    content = save(tensors, {"wardrobe": json.dumps(document)})
     with atomic_write(path) as stream:
         stream.write(content)
 
@@ -225,11 +228,11 @@ def load_wardrobe(path: Path) -> Wardrobe:
         content = path.read_bytes()
         length = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]
-        if metadata["version"] != _VERSION:
-            raise ValueError(f"version {metadata['version']}")
         document = json.loads(metadata["wardrobe"])
+        if document["version"] != _VERSION:
+            raise ValueError(f"version {document['version']}")
         tensors = load_file(path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(
             "not-a-wardrobe", f"{path} cannot be read as a wardrobe ({error})", "synthesize the clips again"
         ) from error
