@@ -69,7 +69,7 @@ def _sum(names: Sequence[str]) -> str:
 
 
 def _with_style(avatar: AvatarFile, style: int, base: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Opacities (N,) with one style fully on."""
+    """Coverages (N,) with one style fully on."""
     looks = avatar.appearance
     entries = slice(int(looks.starts[style]), int(looks.starts[style + 1]))
     coverages = base.copy()
