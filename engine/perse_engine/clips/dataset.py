@@ -103,7 +103,7 @@ def _order(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: 
     """What decides every byte of a dataset."""
     digest = hashlib.sha256(json.dumps(dict(portrait.source), sort_keys=True, default=str).encode())
     for array in (portrait.texture, portrait.hair_texture, portrait.head.template, portrait.state.expression):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(array.tobytes())
     styles = repr((catalogue.categories, catalogue.styles, catalogue.parameters))
     return {
         "version": VERSION,

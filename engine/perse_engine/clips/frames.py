@@ -112,7 +112,7 @@ class Dataset:
 
     def counts(self) -> dict[str, int]:
         """How many frames each split has, and how many clips there are."""
-        splits = Counter(frame.split for frame in self.frames)
+        splits = Counter(str(frame.split) for frame in self.frames)
         return {"clips": len({frame.clip for frame in self.frames}), "frames": len(self.frames), **splits}
 
 

@@ -64,7 +64,8 @@ def plan(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: in
 
 def pairs(catalogue: Catalogue) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Pairs of styles of one category: neighbours, which are trained, and the others, which are not."""
-    near, far = [], []
+    near: list[tuple[int, int]] = []
+    far: list[tuple[int, int]] = []
     for category in catalogue.categories:
         indices = catalogue.indices(category.name)
         for a, b in itertools.combinations(indices, 2):

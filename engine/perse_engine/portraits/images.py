@@ -70,7 +70,11 @@ def read_image(path: Path) -> Photo:
     if alpha is not None:
         cover = alpha[..., None]
         pixels = np.round(pixels * cover + GREY * (1 - cover)).astype(np.uint8)
-    source = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest(), "size": [width, height]}
+    source: dict[str, object] = {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": [width, height],
+    }
     return Photo(*_reduced(pixels, alpha), focal, source)
 
 
@@ -109,7 +113,7 @@ def _load(path: Path, image: Image.Image) -> None:
         ) from error
 
 
-def _to_srgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+def _to_srgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.floating] | None]:
     """(H, W, 3) uint8 sRGB and alpha, of any mode that Pillow has."""
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
         wide = np.asarray(image, np.float64)

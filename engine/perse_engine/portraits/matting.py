@@ -73,7 +73,7 @@ def guided_filter(
 
 
 def _luma_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return pixels.astype(np.float32) / 255
+    return pixels.astype(np.float32) / np.float32(255)
 
 
 def _placed(

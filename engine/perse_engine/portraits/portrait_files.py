@@ -192,7 +192,7 @@ def _bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.asarray(np.round(np.clip(values, 0, 1) * 255), np.uint8)
 
 
-def _floats(values: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _floats(values: NDArray[np.uint8]) -> NDArray[np.floating]:
     return values.astype(np.float32) / 255
 
 

@@ -14,8 +14,8 @@ def fill_holes(texture: NDArray[np.floating], weight: NDArray[np.floating]) -> N
     """`texture` (H, W, C) where `weight` (H, W) is 1, blended into a smooth continuation where it falls to 0."""
     height, width = weight.shape
     side = 1 << max(int(np.ceil(np.log2(max(height, width)))), 1)
-    value = np.zeros((side, side, texture.shape[2]), np.float32)
-    known = np.zeros((side, side, 1), np.float32)
+    value: NDArray[np.floating] = np.zeros((side, side, texture.shape[2]), np.float32)
+    known: NDArray[np.floating] = np.zeros((side, side, 1), np.float32)
     known[:height, :width, 0] = np.clip(weight, 0, 1)
     value[:height, :width] = texture
     value *= known
