@@ -94,7 +94,7 @@ def track_head(head: Head, tracker: Tracker) -> Correspondence:
     Raises:
         PerseError: "head-not-tracked" when no face is recognised in the pictures.
     """
-    skin = np.flatnonzero(_part_mask(head, ("skin", "face")))
+    skin = np.flatnonzero(_part_mask(head, ("skin", "face"))).astype(np.int32)
     closed: list[Floats] = []
     opened: list[Floats] = []
     for vertices, camera, wide in _poses(head):

@@ -16,7 +16,7 @@ from perse_engine.portraits.landmarks import INNER_LIPS, LEFT_LIDS, OVAL, RIGHT_
 STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
 REACH = 0.012  # metres that detail may move a vertex
 OUTLINE = 0.3  # pull of a point of the outline
-CLOSING = 8.0  # how firmly rims that meet when mouth or eye close move alike
+CLOSING = 40.0  # how firmly rims that meet when mouth or eye close move alike
 
 
 def detail_offsets(
@@ -131,7 +131,7 @@ def trimmed_lashes(head: Head, template: NDArray[np.floating]) -> NDArray[np.flo
         skin = np.intersect1d(skin, sockets)
     roots = skin[cKDTree(head.template[skin]).query(head.template[lashes])[1]]
     eyes = head.joints[[LEFT_EYE, RIGHT_EYE], 1].mean()
-    length = np.where(head.template[lashes, 1] > eyes, 0.4, 0.1)[:, None]
+    length = np.where(head.template[lashes, 1] > eyes, 0.7, 0.1)[:, None]
     result[lashes] = result[roots] + length * (head.template[lashes] - head.template[roots])
     return result
 

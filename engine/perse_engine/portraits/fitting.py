@@ -26,6 +26,7 @@ from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
 from perse_engine.portraits.teeth import lowered_teeth, teeth_pixels
 from perse_engine.portraits.texture import paint_head_texture
+from perse_engine.portraits.window import open_window
 from perse_engine.progress import Progress, silent
 
 IRIS_RADIUS = (0.0050, 0.0066)  # metres; people differ little
@@ -81,19 +82,20 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     skull = dataclasses.replace(camera, view=camera.view @ joint_transforms(personal.joints, state.pose)[NECK])
     person = np.clip(parts["skin"] + parts["ears"] + parts["neck"] + parts["clothes"], 0, 1)
     grid = build_grid(personal, skull, parts["hair"], person)
-    hair_texture = paint_hair(grid, personal, skull, photo.pixels, parts["hair"], seed)
+    square = crop_square(face.landmarks, parts["hair"])
+    window = open_window(photo.pixels, parts, face.landmarks, camera, square)
+    skull_window = dataclasses.replace(window, camera=dataclasses.replace(window.camera, view=skull.view))
+    hair_texture = paint_hair(grid, personal, skull_window, seed)
     shell = shell_mesh(grid, personal, kept_cells(hair_texture))
     progress("portrait", 5, STAGES)
-    texture, confidence = paint_head_texture(
-        personal, vertices, camera, photo.pixels, parts, face.landmarks, opening * teeth.any(), iris, seed
-    )
+    texture, confidence = paint_head_texture(personal, vertices, window, iris, seed)
     progress("portrait", 6, STAGES)
     return Portrait(
         photo=photo.pixels,
         matte=matte,
         landmarks=face.landmarks,
         camera=camera,
-        crop=crop_square(face.landmarks, parts["hair"]),
+        crop=square,
         parts=parts,
         head=personal,
         identity=fit.identity.astype(np.float32),

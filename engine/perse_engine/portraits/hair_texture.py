@@ -5,58 +5,55 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
-from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, Head
 from perse_engine.portraits.hair_shell import COLUMNS, ROWS, ShellGrid
+from perse_engine.portraits.parts import disc
+from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
-from perse_engine.surfaces.unproject import texel_map, unproject
+from perse_engine.surfaces.unproject import look, texel_map
 
 SIDE = 1024
+Texture = NDArray[np.float32]
 
 
-def paint_hair(
-    grid: ShellGrid, head: Head, camera: Camera, pixels: NDArray[np.uint8], hair: NDArray[np.floating], seed: int
-) -> NDArray[np.float32]:
+def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> Texture:
     """(SIDE, SIDE, 4) sRGB and straight alpha over the whole grid.
 
     Args:
-        camera: whole photo, seeing the skull's rest space.
-        pixels: (H, W, 3) uint8 photo.
-        hair: (H, W) mask.
+        window: of the photo, its camera seeing the skull's rest space.
         seed: of the strands that no photo shows.
     """
     vertices, faces, uv = _full_mesh(grid)
     texels = texel_map(uv, faces, (SIDE, SIDE))
     positions = texels.interpolate(faces, vertices)
-    stacked = np.dstack([pixels.astype(np.float32) / 255])
-    color, confidence = unproject(stacked, vertices, faces, camera, texels)
-    mask3 = np.repeat(np.asarray(hair, np.float32)[..., None], 3, -1)
-    seen_mask = unproject(mask3, vertices, faces, camera, texels)[0][..., 0]
+    sight = look(vertices, faces, window.camera, texels)
+    hair = window.masks["hair"]
+    color, mask = sight.read(window.pixels), sight.read(hair)
+    pure = sight.read(_pure(window))
 
-    # where the photo looks at the shell straight enough, it decides; just behind its rim the hair goes on
-    trust = np.clip((confidence - 0.02) / 0.10, 0, 1)
-    through, through_mask, core = _seen_through(grid, camera, pixels, hair, positions)
-    unseen_alpha = np.maximum(_alpha_behind(grid, head, camera, hair, positions), through_mask)
-    alpha = unseen_alpha + trust * (seen_mask - unseen_alpha)
-    weight = trust * core
-    through_weight = core * (1 - trust)
-    smooth = _filled_around(color, weight)
-    strands = _strands(color, weight, smooth, seed)
-    # what is just behind the rim repeats what is just before it
-    known = weight + (1 - weight) * through_weight
-    base = color * weight[..., None] + through * ((1 - weight) * through_weight)[..., None]
-    base = base / np.maximum(known, 1e-6)[..., None]
-    filled = _filled_around(base, known)
-    detail = strands * (1 - known)[..., None]
-    painted = np.clip(filled + detail, 0, 1)
-    return np.concatenate([painted, np.clip(alpha, 0, 1)[..., None]], -1).astype(np.float32)
+    # where the photo looks at the shell straight enough, it decides; what it hides is like the other side, like what
+    # lies before it at the rim, and like hair usually grows
+    trust = np.clip((sight.confidence - 0.02) / 0.10, 0, 1)
+    close = np.clip((0.035 - texels.interpolate(faces, _lift(grid))[..., 0]) / 0.01, 0, 1)
+    mirror_trust = trust[:, ::-1] * close * close[:, ::-1] * (1 - trust)
+    usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask)
+    alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
+
+    straight = np.clip((sight.confidence - 0.05) / 0.15, 0, 1)
+    own = straight * pure
+    other = own[:, ::-1] * close * close[:, ::-1] * (1 - own)
+    before = pure * (1 - own - other)
+    known = own + other + before
+    base = color * (own + before)[..., None] + color[:, ::-1] * other[..., None]
+    painted = _filled_around(base / np.maximum(known, 1e-6)[..., None], known)
+    painted += _strands(color, own, painted, seed) * (1 - known)[..., None]
+    return np.dstack([np.clip(painted, 0, 1), np.clip(alpha, 0, 1)]).astype(np.float32)
 
 
-def kept_cells(texture: NDArray[np.float32]) -> NDArray[np.bool_]:
+def kept_cells(texture: Texture) -> NDArray[np.bool_]:
     """(ROWS - 1, COLUMNS - 1) cells of the grid in which the texture is not empty."""
-    shown = cv2.resize(cv2.dilate(texture[..., 3], np.ones((9, 9))), ((COLUMNS - 1) * 8, (ROWS - 1) * 8))
+    shown = cv2.resize(cv2.dilate(texture[..., 3], np.ones((9, 9), np.uint8)), ((COLUMNS - 1) * 8, (ROWS - 1) * 8))
     return np.asarray(shown.reshape(ROWS - 1, 8, COLUMNS - 1, 8).max((1, 3)) > 0.02)
 
 
@@ -68,88 +65,76 @@ def _full_mesh(grid: ShellGrid) -> tuple[NDArray[np.float64], NDArray[np.int32],
     return grid.points.reshape(-1, 3), faces, np.stack([u.reshape(-1), v.reshape(-1)], 1)
 
 
-def _alpha_behind(
-    grid: ShellGrid, head: Head, camera: Camera, hair: NDArray[np.floating], positions: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Where there is hair that the photo cannot show: over the scalp, and down to where it ends at the sides."""
-    eye = head.joints[LEFT_EYE]
-    # how low the hair hangs at either side of the photo
-    rows, columns = np.nonzero(np.asarray(hair) > 0.5)
+def _lift(grid: ShellGrid) -> NDArray[np.float64]:
+    """(R * C, 1) metres between skin and shell: what stands far off, a tail or a knot, is no matter of symmetry."""
+    return (grid.radius - grid.skin).reshape(-1, 1)
+
+
+def _pure(window: Window) -> NDArray[np.float32]:
+    """(S, S) hair that is not mixed with what lies behind it."""
+    eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
+    person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
+    inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * 0.045))
+    return np.asarray(np.clip((inner * window.masks["hair"] - 0.4) / 0.5, 0, 1), np.float32)
+
+
+def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture, seed: int) -> Texture:
+    """Where hair grows that the photo cannot show: over the scalp, and down to where it ends at the sides."""
+    camera = window.camera
+    rows, columns = np.nonzero(window.masks["hair"] > 0.5)
     scalp = head.template[head.regions["scalp"] > 0.5]
     nape = float(scalp[:, 1].min())
-    bottom = nape
+    lower = nape
     if len(rows):
         distance = camera.project(grid.center[None])[0, 2]
         rays = np.stack(
             [(columns + 0.5 - camera.cx) / camera.fx, (rows + 0.5 - camera.cy) / camera.fy, np.ones(len(rows))], 1
         )
         world = (rays * distance - camera.view[:3, 3]) @ camera.view[:3, :3]
-        middle = float(grid.center[0])
-        lowest = [
-            np.quantile(world[side, 1], 0.01) if side.sum() > 50 else nape
-            for side in (world[:, 0] > middle + 0.03, world[:, 0] < middle - 0.03)
-        ]
-        bottom = float(np.mean(lowest))
-    lower = min(bottom, nape) if bottom < nape + 0.03 else nape
-    x, y, z = (positions[..., k] for k in range(3))
-    above = _step(y, lower, 0.006)
+        sides = (world[:, 0] > grid.center[0] + 0.03, world[:, 0] < grid.center[0] - 0.03)
+        lowest = [np.quantile(world[side, 1], 0.01) if side.sum() > 50 else nape for side in sides]
+        lower = min(float(np.mean(lowest)), nape)
+    y, z = positions[..., 1], positions[..., 2]
+    ragged = _locks(seed) * 0.004
+    above = _step(y + ragged, lower, 0.0015)
     # in front of the ears, below the temples, there is skin
-    temple = eye[1] + 0.01
-    slope = (z - (grid.center[2] - 0.005)) * 1.6
-    side = _step(y, temple + np.minimum(slope, 0.09), 0.006)
-    back = _step(-z, -(grid.center[2] - 0.012), 0.008)
-    return np.asarray(above * np.maximum(side, back), np.float32) * (np.abs(x) < 1)
+    temple = float(head.joints[LEFT_EYE, 1]) + 0.01
+    slope = np.minimum((z - (grid.center[2] - 0.005)) * 1.6, 0.09)
+    side = _step(y + ragged, temple + slope, 0.002)
+    back = _step(ragged - z, -(grid.center[2] - 0.012), 0.003)
+    return np.asarray(above * np.maximum(side, back), np.float32)
 
 
-def _seen_through(
-    grid: ShellGrid,
-    camera: Camera,
-    pixels: NDArray[np.uint8],
-    hair: NDArray[np.floating],
-    positions: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """The photo, its hair mask and the mask of pure hair at the pixel of each texel, as if the head were of glass."""
-    place = camera.project(positions.reshape(-1, 3)).astype(np.float32)
-    x = (place[:, 0] - 0.5).reshape(positions.shape[:2])
-    y = (place[:, 1] - 0.5).reshape(positions.shape[:2])
-    # at its border the photo's hair is mixed with what lies behind it
-    margin = max(1, round(0.004 * camera.fx / float(camera.project(grid.center[None])[0, 2])))
-    inner = cv2.erode(np.asarray(hair, np.float32), _disc(margin))
-    through = cv2.remap(pixels.astype(np.float32) / 255, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = cv2.remap(np.asarray(hair, np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    core = cv2.remap(inner, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(through, np.float32), np.asarray(mask, np.float32), np.clip((core - 0.5) * 2, 0, 1)
-
-
-def _filled_around(color: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def _filled_around(color: Texture, weight: Texture) -> Texture:
     """Pull-push that knows that the left and the right border are one."""
-    wrapped = [np.concatenate([image[:, -SIDE // 4 :], image, image[:, : SIDE // 4]], 1) for image in (color, weight)]
-    return fill_holes(*wrapped)[:, SIDE // 4 : SIDE // 4 + SIDE]
+    quarter = SIDE // 4
+    wrapped = [np.concatenate([image[:, -quarter:], image, image[:, :quarter]], 1) for image in (color, weight)]
+    return fill_holes(*wrapped)[:, quarter : quarter + SIDE]
 
 
-def _disc(radius: int) -> NDArray[np.uint8]:
-    size = (2 * radius + 1, 2 * radius + 1)
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)
-
-
-def _strands(
-    color: NDArray[np.float32], weight: NDArray[np.float32], smooth: NDArray[np.float32], seed: int
-) -> NDArray[np.float32]:
+def _strands(color: Texture, weight: Texture, smooth: Texture, seed: int) -> Texture:
     """(SIDE, SIDE, 3) variation of lightness along strands that fall from the crown, as strong as the photo's."""
     seen = weight > 0.8
-    detail = (color - cv2.GaussianBlur(smooth, (0, 0), 12)).mean(-1)
+    detail = (color - cv2.GaussianBlur(color, (0, 0), 10)).mean(-1)
     strength = float(detail[seen].std()) if seen.sum() > 500 else 0.03
+    tone = np.clip(smooth / np.maximum(smooth.mean(-1, keepdims=True), 1e-2), 0.6, 1.6)
+    return _locks(seed)[..., None] * tone * min(0.8 * strength, 0.08)
+
+
+def _locks(seed: int) -> Texture:
+    """(SIDE, SIDE) noise of unit deviation, long along v and continuous around u."""
     rng = np.random.default_rng(seed)
-    noise = rng.normal(size=(SIDE, SIDE)).astype(np.float32)
-    total = np.zeros_like(noise)
-    for width, length, share in ((1.2, 40, 0.5), (3.0, 90, 0.6), (9.0, 160, 0.6)):
-        layer = gaussian_filter1d(gaussian_filter1d(noise, width, axis=1, mode="wrap"), length, axis=0)
-        total += share * layer / layer.std()
-    total *= strength * 0.7 / total.std()
-    tone = smooth / np.maximum(smooth.mean(-1, keepdims=True), 1e-3)
-    return total[..., None] * tone
+    total = np.zeros((SIDE, SIDE), np.float32)
+    for width, length in ((1.2, 61), (3.0, 121), (9.0, 181)):
+        noise = rng.normal(size=(SIDE // 4, SIDE)).astype(np.float32)
+        noise = np.concatenate([noise[:, -64:], noise, noise[:, :64]], 1)
+        for _ in range(2):
+            noise = cv2.blur(noise, (1, length // 4 | 1), borderType=cv2.BORDER_REFLECT)
+        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=width, sigmaY=0.3)[:, 64:-64]
+        total += cv2.resize(noise / noise.std(), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(total / total.std(), np.float32)
 
 
-def _step(values: NDArray[np.floating], edge: NDArray[np.floating] | float, width: float) -> NDArray[np.float32]:
+def _step(values: NDArray[np.floating], edge: NDArray[np.floating] | float, width: float) -> Texture:
     """A soft step from 0 below `edge` to 1 above it."""
     return np.asarray(1 / (1 + np.exp(-np.clip((values - edge) / width, -30, 30))), np.float32)

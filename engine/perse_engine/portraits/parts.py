@@ -57,7 +57,7 @@ def find_parts(
     small = _scaled_window(camera, x, y, scale)
 
     classes = _classify(area, np.asarray(alpha, np.float32), points, head, vertices, small)
-    guide = area.astype(np.float32) / 255
+    guide = area.astype(np.float32) / np.float32(255)
     names = ("hair", "clothes", "ears", "neck")
     soft = np.stack([np.clip(guided_filter(guide, classes[name], radius=3, epsilon=4e-4), 0, 1) for name in names])
     soft /= np.maximum(soft.sum(0), 1)
@@ -99,7 +99,7 @@ def polygon(shape: tuple[int, int], points: NDArray[np.floating]) -> Mask:
     """(H, W) antialiased filled outline; pixel centres at + 0.5."""
     drawn = np.zeros(shape, np.uint8)
     cv2.fillPoly(drawn, [np.round((points - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return drawn.astype(np.float32) / 255
+    return drawn.astype(np.float32) / np.float32(255)
 
 
 def _ring(indices: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,184 +5,198 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
+from perse_engine.portraits.eyes import paint_eye, sclera_tone
 from perse_engine.portraits.parts import Mask, disc, eye_openings, mouth_opening
 from perse_engine.portraits.portrait import Iris
+from perse_engine.portraits.teeth import teeth_pixels
+from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
-from perse_engine.surfaces.unproject import Texels, texel_map, unproject
+from perse_engine.surfaces.unproject import Sight, Texels, look, texel_map
 
 SIDE = 1024
+LASH_LINE = 0.0009  # metres
+Texture = NDArray[np.float32]
+INNER = {
+    "mouth": (0.24, 0.08, 0.08),
+    "sockets": (0.42, 0.24, 0.21),
+    "tongue": (0.50, 0.22, 0.22),
+    "teeth": (0.82, 0.78, 0.72),
+    "lashes": (0.17, 0.12, 0.10),
+}
 
 
 def paint_head_texture(
-    head: Head,
-    vertices: NDArray[np.floating],
-    camera: Camera,
-    pixels: NDArray[np.uint8],
-    parts: dict[str, Mask],
-    landmarks: NDArray[np.floating],
-    teeth: NDArray[np.floating],
-    iris: Iris,
-    seed: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    head: Head, vertices: NDArray[np.floating], window: Window, iris: Iris, seed: int
+) -> tuple[Texture, Texture]:
     """Texture (SIDE, SIDE, 3) sRGB and its confidence (SIDE, SIDE).
 
     Args:
         head: the personal head.
-        vertices: (V, 3) as in the photo, in the axes that `camera` sees.
-        pixels: (H, W, 3) uint8.
-        parts: masks of the photo.
-        landmarks: (468, 3) pixels.
-        teeth: (H, W) the open mouth, zero when the photo shows no teeth.
+        vertices: (V, 3) as in the photo, in the axes that the window's camera sees.
+        window: of the photo, with the masks of `find_parts`.
         seed: of the skin's fine grain.
     """
     texels = texel_map(head.uv, head.uv_faces, (SIDE, SIDE))
+    sight = look(vertices, head.faces, window.camera, texels)
+    color = sight.read(window.pixels)
     part = np.where(texels.triangle >= 0, head.face_parts[texels.triangle], 255)
-    index = {name: k for k, name in enumerate(head.parts)}
-    color, confidence = unproject(pixels, vertices, head.faces, camera, texels)
-    skin = part == index["skin"]
-    bust = part == index.get("bust", 254)
-    allowed = _allowed(parts, landmarks)
-    believed = unproject(np.repeat(allowed[..., None], 3, -1), vertices, head.faces, camera, texels)[0][..., 0]
-    dressed = unproject(np.repeat(parts["clothes"][..., None], 3, -1), vertices, head.faces, camera, texels)[0][..., 0]
-    regions = texels.interpolate(head.faces, np.stack([head.regions[name] for name in ("neck", "face", "lips")], 1))
-    lower = bust | (skin & (regions[..., 0] > 0.2) & (regions[..., 1] < 0.5))
-    believed = np.where(lower, np.maximum(believed, dressed), believed)
-    weight = np.clip((confidence - 0.01) / 0.12, 0, 1) * np.clip((believed - 0.5) * 2.5, 0, 1)
-    weight = np.where(skin | bust, weight, 0).astype(np.float32)
-    weight = cv2.erode(weight, np.ones((3, 3))) * (cv2.GaussianBlur(weight, (0, 0), 3) ** 0.5)
-
-    mirrored_color, mirrored_weight = _mirrored(head, texels, color, weight)
-    own = weight
-    other = mirrored_weight * (1 - own) * 0.9
-    known = own + other
-    base = (color * own[..., None] + mirrored_color * other[..., None]) / np.maximum(known, 1e-6)[..., None]
-    texture = np.empty_like(color)
-    lips = skin & (regions[..., 2] > 0.5)
-    for region in (skin & ~lips, lips, bust):
-        texture[region] = _completed(base, np.where(region, known, 0))[region]
-    grain = _grain(color, own * skin, seed)
-    texture += (grain * (1 - np.clip(known, 0, 1)) * skin)[..., None]
-    texture = _paint_inner_parts(head, texels, part, index, texture, iris)
-    if "teeth" in index:
-        texture = _photographed_teeth(head, vertices, camera, teeth, texels, part == index["teeth"], color, texture)
-    outside = texels.triangle < 0
-    texture = fill_holes(texture, ~outside)
-    return np.clip(texture, 0, 1).astype(np.float32), np.where(skin | bust, own, 0).astype(np.float32)
-
-
-def _allowed(parts: dict[str, Mask], landmarks: NDArray[np.floating]) -> Mask:
-    """(H, W) where the photo shows bare skin: no hair, no cloth, no eyeball, no teeth."""
-    bare = parts["skin"] + parts["ears"] + parts["neck"]
-    eyes = float(np.linalg.norm(landmarks[33, :2] - landmarks[263, :2]))
-    # lashes darken the skin around the eyes and are drawn as lashes, so that lids close with skin on them
-    holes = np.maximum(
-        cv2.dilate(eye_openings(bare.shape, landmarks), disc(eyes * 0.03)),
-        cv2.dilate(mouth_opening(bare.shape, landmarks), disc(eyes * 0.012)),
+    names = {name: part == k for k, name in enumerate(head.parts)}
+    skin, bust = names["skin"], names.get("bust", np.zeros_like(part, bool))
+    region = dict(
+        zip(
+            ("neck", "face", "lips", "eyelids"),
+            np.moveaxis(texels.interpolate(head.faces, _regions(head)), -1, 0),
+            strict=True,
+        )
     )
-    hair = cv2.dilate(parts["hair"], disc(eyes * 0.012))
-    return np.asarray(np.clip(bare, 0, 1) * (1 - holes) * (1 - hair), np.float32)
+
+    believed = sight.read(bare_skin(window))
+    lower = bust | (skin & (region["neck"] > 0.2) & (region["face"] < 0.5))
+    believed = np.where(lower, np.maximum(believed, sight.read(window.masks["clothes"])), believed)
+    own = np.clip((sight.confidence - 0.015) / 0.12, 0, 1) * np.clip((believed - 0.6) * 3, 0, 1) * (skin | bust)
+    own = _feathered(own.astype(np.float32))
+    mirrored, other = _mirrored(head, texels, color, own)
+    other = other * (1 - own)
+    known = own + other
+    base = (color * own[..., None] + mirrored * other[..., None]) / np.maximum(known, 1e-6)[..., None]
+
+    texture = np.full_like(color, 0.5)
+    lips = skin & (region["lips"] > 0.5)
+    for area in (skin & ~lips, lips, bust):
+        texture[area] = _completed(base, np.where(area, known, 0))[area]
+    texture += (_grain(color, own * skin, seed) * (1 - known) * skin)[..., None]
+    texture *= 1 - _lash_lines(head, texels, skin & (region["eyelids"] > 0.02))[..., None]
+    for name, tone in INNER.items():
+        if name in names:
+            texture[names[name]] = tone
+    if "eyes" in names:
+        _add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
+    if "teeth" in names:
+        _add_teeth(texture, names["teeth"], sight, color, window)
+    texture = fill_holes(texture, texels.triangle >= 0)
+    return np.clip(texture, 0, 1).astype(np.float32), own
 
 
-def _mirrored(
-    head: Head, texels: Texels, color: NDArray[np.float32], weight: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def bare_skin(window: Window) -> Mask:
+    """(S, S) where the photo shows bare skin: no hair, no cloth, no eyeball, no teeth, and no lashes over it."""
+    masks, shape = window.masks, window.pixels.shape[:2]
+    bare = np.clip(masks["skin"] + masks["ears"] + masks["neck"], 0, 1)
+    eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
+    # lashes darken the skin around the eyes; they are painted instead, so that lids close with skin on them
+    holes = np.maximum(
+        cv2.dilate(eye_openings(shape, window.landmarks), disc(eyes * 0.025)),
+        cv2.dilate(mouth_opening(shape, window.landmarks), disc(eyes * 0.006)),
+    )
+    return np.asarray(bare * (1 - holes), np.float32)
+
+
+def _regions(head: Head) -> NDArray[np.float32]:
+    none = np.zeros(len(head.template), np.float32)
+    return np.stack([head.regions.get(name, none) for name in ("neck", "face", "lips", "eyelids")], 1)
+
+
+def _feathered(weight: Texture) -> Texture:
+    """Less at the border of what is seen, so that it fades into what is not."""
+    eroded = cv2.erode(weight, np.ones((3, 3), np.uint8))
+    return np.asarray(eroded * np.clip(cv2.blur(eroded, (7, 7)) * 1.5 - 0.5, 0, 1), np.float32)
+
+
+def _mirrored(head: Head, texels: Texels, color: Texture, weight: Texture) -> tuple[Texture, Texture]:
     """Colour and weight of the texel on the other side of the face."""
     uv_of = np.zeros((len(head.template), 2), np.float32)
     uv_of[head.faces.reshape(-1)] = head.uv[head.uv_faces.reshape(-1)]
+    # triangles that touch a seam mix coordinates from both of its sides
+    corners = uv_of[head.mirror][head.faces]
+    torn = (np.ptp(corners, axis=1) > 0.1).any(1)
     other = texels.interpolate(head.faces, uv_of[head.mirror])
     x = (other[..., 0] * SIDE - 0.5).astype(np.float32)
     y = ((1 - other[..., 1]) * SIDE - 0.5).astype(np.float32)
+    whole = (texels.triangle >= 0) & ~torn[texels.triangle]
     return (
         np.asarray(cv2.remap(color, x, y, cv2.INTER_LINEAR), np.float32),
-        np.asarray(cv2.remap(weight, x, y, cv2.INTER_LINEAR), np.float32),
+        np.asarray(cv2.remap(weight, x, y, cv2.INTER_LINEAR) * whole, np.float32),
     )
 
 
-def _completed(color: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def _completed(color: Texture, weight: Texture) -> Texture:
     """Pull-push, drawn towards the usual tone far from anything seen."""
-    if weight.max() <= 0:
-        return np.full_like(color, 0.5)
     sure = weight > 0.6
-    tone = np.median(color[sure], 0) if sure.any() else np.average(color.reshape(-1, 3), 0, weight.reshape(-1))
-    near = np.clip(cv2.GaussianBlur(weight, (0, 0), SIDE / 24) * 3, 0, 1)[..., None]
+    if not sure.any():
+        seen = weight > 0
+        tone = np.median(color[seen], 0) if seen.any() else np.full(3, 0.5)
+        return np.broadcast_to(tone.astype(np.float32), color.shape).copy()
+    tone = np.median(color[sure], 0)
     filled = fill_holes(color, weight)
-    soft = cv2.GaussianBlur(filled, (0, 0), SIDE / 40)
-    far = soft * near + tone * (1 - near)
-    known = weight[..., None]
-    return np.asarray(filled * known + (filled * near + far * (1 - near)) * (1 - known), np.float32)
+    small = (SIDE // 4, SIDE // 4)
+    near = cv2.GaussianBlur(cv2.resize(weight, small, interpolation=cv2.INTER_AREA), (0, 0), SIDE / 96)
+    near = np.clip(cv2.resize(near, (SIDE, SIDE)) * 3, 0, 1)[..., None]
+    soft = cv2.GaussianBlur(cv2.resize(filled, small, interpolation=cv2.INTER_AREA), (0, 0), SIDE / 200)
+    far = cv2.resize(soft, (SIDE, SIDE)) * near + tone * (1 - near)
+    share = weight[..., None]
+    return np.asarray(filled * share + (filled * near + far * (1 - near)) * (1 - share), np.float32)
 
 
-def _grain(color: NDArray[np.float32], weight: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+def _grain(color: Texture, weight: Texture, seed: int) -> Texture:
     """(SIDE, SIDE) fine variation of lightness, as strong as the seen skin's."""
     seen = weight > 0.8
     light = color.mean(-1)
     strength = float((light - cv2.GaussianBlur(light, (0, 0), 3))[seen].std()) if seen.sum() > 500 else 0.01
     noise = np.random.default_rng(seed).normal(size=light.shape).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 1.6)
-    return np.asarray(noise / noise.std() * min(strength, 0.02), np.float32)
+    return np.asarray(noise / noise.std() * min(strength, 0.012), np.float32)
 
 
-def _paint_inner_parts(
+def _lash_lines(head: Head, texels: Texels, lids: NDArray[np.bool_]) -> Texture:
+    """(SIDE, SIDE) how much the roots of the lashes darken the lids' rims, the upper ones most."""
+    darkness = np.zeros((SIDE, SIDE), np.float32)
+    if "sockets" not in head.parts or not lids.any():
+        return darkness
+    skin = head.faces[head.face_parts == head.parts.index("skin")]
+    rim = np.intersect1d(skin, head.faces[head.face_parts == head.parts.index("sockets")])
+    position = texels.interpolate(head.faces, head.template)[lids]
+    distance, nearest = cKDTree(head.template[rim]).query(position, distance_upper_bound=4 * LASH_LINE)
+    close = np.isfinite(distance)
+    upper = np.zeros(len(position), np.float32)
+    upper[close] = head.template[rim[nearest[close]], 1] > head.joints[LEFT_EYE, 1]
+    distance = np.where(close, distance, 1.0)
+    darkness[lids] = np.exp(-((distance / LASH_LINE) ** 2)) * (0.15 + 0.5 * upper)
+    return darkness
+
+
+def _add_eyes(
+    texture: Texture,
     head: Head,
     texels: Texels,
-    part: NDArray[np.integer],
-    index: dict[str, int],
-    texture: NDArray[np.float32],
+    eyes: NDArray[np.bool_],
+    sight: Sight,
+    color: Texture,
+    window: Window,
     iris: Iris,
-) -> NDArray[np.float32]:
-    for name, color in (
-        ("mouth", (0.24, 0.08, 0.08)),
-        ("sockets", (0.45, 0.25, 0.22)),
-        ("tongue", (0.50, 0.22, 0.22)),
-        ("teeth", (0.82, 0.78, 0.72)),
-        ("lashes", (0.16, 0.11, 0.09)),
-    ):
-        if name in index:
-            texture[part == index[name]] = color
-    if "eyes" in index:
-        position = texels.interpolate(head.faces, head.template)
-        eye = part == index["eyes"]
-        for k, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
-            own = eye & (np.sign(position[..., 0]) == np.sign(head.joints[joint, 0]))
-            texture[own] = _eye(position[own] - head.joints[joint], iris.color[k], float(iris.radius[k]))
-    return texture
+) -> None:
+    """Paint the eyeballs, and over them what the photo shows between the lids."""
+    opening = eye_openings(window.pixels.shape[:2], window.landmarks)
+    apart = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
+    inner = cv2.GaussianBlur(cv2.erode(opening, disc(apart * 0.012)), (0, 0), max(apart * 0.008, 0.5))
+    shown = sight.read(inner) * (sight.confidence > 0.05)
+    position = texels.interpolate(head.faces, head.template)
+    for side, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
+        own = eyes & (np.sign(position[..., 0]) == np.sign(head.joints[joint, 0]))
+        offset = position[own] - head.joints[joint]
+        beside = (np.hypot(offset[:, 0], offset[:, 1]) > 1.15 * iris.radius[side]) & (shown[own] > 0.8)
+        painted = paint_eye(offset, iris, side, sclera_tone(color[own][beside]))
+        share = 0.9 * np.clip(shown[own] * 1.5 - 0.25, 0, 1)[:, None]
+        texture[own] = painted + share * (color[own] - painted)
 
 
-def _photographed_teeth(
-    head: Head,
-    vertices: NDArray[np.floating],
-    camera: Camera,
-    shown: NDArray[np.floating],
-    texels: Texels,
-    part: NDArray[np.bool_],
-    color: NDArray[np.float32],
-    texture: NDArray[np.float32],
-) -> NDArray[np.float32]:
+def _add_teeth(texture: Texture, teeth: NDArray[np.bool_], sight: Sight, color: Texture, window: Window) -> None:
     """The teeth as the photo shows them, dark corners included; as painted where it shows none."""
-    inner = cv2.erode(shown, disc(1))
-    image = np.repeat(inner[..., None], 3, -1)
-    seen, confidence = unproject(image, vertices, head.faces, camera, texels)
-    weight = np.where(part & (confidence > 0.02), np.clip(seen[..., 0] * 2 - 1, 0, 1), 0).astype(np.float32)
-    if weight.sum() < 100:
-        return texture
-    texture[part] = _completed(color, weight)[part]
-    return texture
-
-
-def _eye(offset: NDArray[np.float32], color: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
-    """(N, 3) colours of an eyeball at offsets (N, 3) from its centre: sclera, limbus, iris with rays, pupil."""
-    from_axis = np.hypot(offset[:, 0], offset[:, 1]) / radius
-    front = offset[:, 2] > 0
-    around = np.arctan2(offset[:, 1], offset[:, 0])
-    sclera = np.array([0.90, 0.87, 0.85]) - 0.10 * np.clip(from_axis[:, None] - 1.2, 0, 1.5) * [0.6, 1, 1]
-    sclera = sclera - 0.10 * np.clip(offset[:, 1:2] / radius - 0.35, 0, 1)  # the upper lid's shadow
-    rays = 0.06 * np.sin(around * 23 + 3 * np.sin(around * 7)) * np.clip(from_axis - 0.4, 0, 1)
-    ring = np.clip((from_axis - 0.72) / 0.28, 0, 1)[:, None]
-    tint = color * (1.12 + rays[:, None]) * (1 - 0.55 * ring**2)
-    inside = np.clip((1.0 - from_axis) / 0.10 + 0.5, 0, 1)[:, None] * front[:, None]
-    pupil = np.clip((0.38 - from_axis) / 0.08 + 0.5, 0, 1)[:, None] * front[:, None]
-    painted = sclera * (1 - inside) + tint * inside
-    return np.asarray(painted * (1 - pupil) + 0.03 * pupil, np.float32)
+    opening = mouth_opening(window.pixels.shape[:2], window.landmarks)
+    if teeth_pixels(window.pixels, opening, window.landmarks).sum() < 60:
+        return
+    shown = sight.read(cv2.erode(opening, disc(2)))
+    weight = np.where(teeth & (sight.confidence > 0.02), np.clip(shown * 2 - 1, 0, 1), 0).astype(np.float32)
+    if (weight > 0.6).sum() >= 100:
+        texture[teeth] = _completed(color, weight)[teeth]

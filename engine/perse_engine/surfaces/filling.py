@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def fill_holes(texture: NDArray[np.floating], weight: NDArray[np.floating]) -> NDArray[np.float32]:
+def fill_holes(texture: NDArray[np.floating], weight: NDArray[np.floating] | NDArray[np.bool_]) -> NDArray[np.float32]:
     """`texture` (H, W, C) where `weight` (H, W) is 1, blended into a smooth continuation where it falls to 0."""
     height, width = weight.shape
     side = 1 << max(int(np.ceil(np.log2(max(height, width)))), 1)

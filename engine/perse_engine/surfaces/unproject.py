@@ -15,6 +15,7 @@ from perse_engine.surfaces.rasterize import Fragments, rasterize_mesh
 from perse_engine.surfaces.shading import interpolate
 
 DEPTH_SIDE = 1024  # pixels across the mesh when it is asked what hides what
+PIXEL_REACH = 0.75  # pixels of the picture
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,6 +50,60 @@ def texel_map(uv: NDArray[np.floating], uv_faces: NDArray[np.integer], shape: tu
     return Texels(fragments.triangle, fragments.barycentric)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sight:
+    """Where in a picture each texel of an h x w texture is seen.
+
+    Attributes:
+        x, y: (h, w) float32 pixels of the picture, centres at + 0.5; far outside where the layout is empty.
+        confidence: (h, w) float32, the cosine between surface and view, squared; 0 where the surface is hidden, turned
+            away or outside the picture.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+
+    def read(self, image: NDArray[np.generic]) -> NDArray[np.float32]:
+        """(h, w) or (h, w, C) the picture's values, bilinear; its border goes on outside; uint8 becomes [0, 1]."""
+        pixels = np.asarray(image, np.float32)
+        half = np.float32(0.5)
+        read = cv2.remap(pixels, self.x - half, self.y - half, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(read / np.float32(255) if image.dtype == np.uint8 else read, np.float32)
+
+
+def look(vertices: NDArray[np.floating], faces: NDArray[np.integer], camera: Camera, texels: Texels) -> Sight:
+    """Where `camera` sees each texel of a mesh.
+
+    Args:
+        vertices: (V, 3) posed as in the picture.
+    """
+    positions = texels.interpolate(faces, vertices)
+    normals = texels.interpolate(faces, vertex_normals(vertices, faces))
+    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    towards = camera.position().astype(np.float32) - positions
+    towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-9)
+    projected = camera.project(positions.reshape(-1, 3)).reshape(positions.shape)
+    x, y, z = (np.nan_to_num(projected[..., k], posinf=-1e4, neginf=-1e4).astype(np.float32) for k in range(3))
+    laid = texels.triangle >= 0
+    x, y = (np.where(laid, np.clip(values, -1e4, 1e4), -1e4).astype(np.float32) for values in (x, y))
+
+    close = _close_up(camera, x[laid], y[laid])
+    zoom = close.fx / camera.fx
+    # a pixel of the picture mixes what its whole area sees, so the nearest surface around it counts
+    reach = 2 * max(1, round(PIXEL_REACH * zoom)) + 1
+    depth = cv2.erode(rasterize_mesh(vertices, faces, close).depth, np.ones((reach, reach), np.uint8))
+    column = np.clip((x * zoom + (close.cx - camera.cx * zoom)).astype(np.int32), 0, close.width - 1)
+    row = np.clip((y * zoom + (close.cy - camera.cy * zoom)).astype(np.int32), 0, close.height - 1)
+    facing = np.einsum("hwc,hwc->hw", normals, towards)
+    # a slanted surface comes nearer within that area by its slope
+    slope = np.sqrt(np.maximum(1 - facing**2, 0)) / np.maximum(facing, 0.1)
+    margin = z / min(close.fx, close.fy) * (reach / 2 + 0.5) * (0.5 + slope) + 5e-4 * np.median(z[laid])
+    inside = (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height) & (z > camera.near)
+    visible = laid & inside & (facing > 0) & (z <= depth[row, column] + margin)
+    return Sight(x, y, np.where(visible, facing**2, 0).astype(np.float32))
+
+
 def unproject(
     image: NDArray[np.generic],
     vertices: NDArray[np.floating],
@@ -63,31 +118,10 @@ def unproject(
         vertices: (V, 3) posed as in the photograph.
 
     Returns:
-        texture (h, w, 3) in [0, 1], and confidence (h, w): the cosine between surface and view, squared, 0 where the
-        surface is hidden, turned away or outside the picture.
+        texture (h, w, 3) in [0, 1], and confidence (h, w) as `Sight` has it.
     """
-    pixels = np.asarray(image, np.float32) / (255 if image.dtype == np.uint8 else 1)
-    positions = texels.interpolate(faces, vertices)
-    normals = texels.interpolate(faces, vertex_normals(vertices, faces))
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
-    towards = camera.position().astype(np.float32) - positions
-    towards /= np.maximum(np.linalg.norm(towards, axis=-1, keepdims=True), 1e-9)
-    projected = camera.project(positions.reshape(-1, 3)).reshape(positions.shape)
-    x, y, z = (np.nan_to_num(projected[..., k], posinf=-1e6, neginf=-1e6).astype(np.float32) for k in range(3))
-    texture = cv2.remap(pixels, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-    close = _close_up(camera, x[texels.triangle >= 0], y[texels.triangle >= 0])
-    depth = rasterize_mesh(vertices, faces, close).depth
-    zoom = close.fx / camera.fx
-    column = np.clip((x * zoom + (close.cx - camera.cx * zoom)).astype(np.int32), 0, close.width - 1)
-    row = np.clip((y * zoom + (close.cy - camera.cy * zoom)).astype(np.int32), 0, close.height - 1)
-    # a surface seen at a slant is deeper at the texel than at the pixel's centre by up to a pixel's slope
-    facing = np.einsum("hwc,hwc->hw", normals, towards)
-    slope = np.sqrt(np.maximum(1 - facing**2, 0)) / np.maximum(facing, 0.1)
-    margin = z / min(close.fx, close.fy) * (0.5 + slope) + 5e-4 * np.median(z[texels.triangle >= 0])
-    inside = (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height) & (z > camera.near)
-    visible = (texels.triangle >= 0) & inside & (facing > 0) & (z <= depth[row, column] + margin)
-    return texture, np.where(visible, facing**2, 0).astype(np.float32)
+    sight = look(vertices, faces, camera, texels)
+    return sight.read(image), sight.confidence
 
 
 def _close_up(camera: Camera, x: NDArray[np.float32], y: NDArray[np.float32]) -> Camera:
