@@ -38,7 +38,7 @@ def beard(canvas: Canvas, style: Beard, seed: int) -> Edit:
 
     hue = beard_color(canvas, style)
     under = canvas.soft_lightness.reshape(-1)[texels] / canvas.skin_lightness
-    lit = canvas.shade(canvas.flat_normal[texels]) / canvas.shade(np.float32([0, 0, 1]))
+    lit = canvas.shade(canvas.flat_normal[texels]) / canvas.shade(np.array([0, 0, 1], np.float32))
     shading = np.sqrt(np.clip(under, 0.45, 1.3) * np.clip(lit, 0.5, 1.2))
     lab = np.empty((len(texels), 3), np.float32)
     # between the strands lies their own shadow; a few catch the light
@@ -108,7 +108,7 @@ def beard_color(canvas: Canvas, style: Beard) -> Floats:
     if style.color is not None:
         return srgb_to_oklab(hex_to_srgb(style.color))
     brows = canvas.photo_masks["brows"] > 0.6
-    lab = canvas.flat_lab[brows.reshape(-1)] if brows.sum() > 30 else np.float32([[0.34, 0.02, 0.03]])
+    lab = canvas.flat_lab[brows.reshape(-1)] if brows.sum() > 30 else np.array([[0.34, 0.02, 0.03]], np.float32)
     dark = lab[lab[:, 0] <= np.percentile(lab[:, 0], 50)].mean(0)
     dark[0] = np.clip(dark[0] * 0.9, 0.18, 0.62)
     return dark.astype(np.float32)
@@ -139,7 +139,7 @@ def _raised(canvas: Canvas, style: Beard, lips: Floats, seed: int) -> Floats:
     bump = 0.7 + 0.6 * layered_noise(point[:, :2] / (7 * MILLIMETRE) + point[:, 2:] * 90, seed + 60)
     chin = smoothstep(canvas.anatomy.chin[1] + 0.03, canvas.anatomy.chin[1], point[:, 1])
     length = style.length * MILLIMETRE * cover * bump * (0.55 + 0.6 * chin)
-    direction = canvas.vertex_normal[skin] + np.float32([0, -0.55, 0])
+    direction = canvas.vertex_normal[skin] + np.array([0, -0.55, 0], np.float32)
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
     move[skin] = direction * length[:, None]
     return move

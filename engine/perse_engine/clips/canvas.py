@@ -12,12 +12,13 @@ from scipy.spatial import cKDTree
 
 from perse_engine.cameras import front_camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.colors import Floats, srgb_to_oklab
+from perse_engine.clips.colors import Floats, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.surfaces.unproject import Texels, unproject
@@ -176,7 +177,7 @@ class Canvas:
         if not near.any() or not unknown.any():
             return
         places, values = self.position[near], field[near]
-        tree = cKDTree(np.concatenate([places, places * np.float32([-1, 1, 1])]))
+        tree = cKDTree(np.concatenate([places, places * np.array([-1, 1, 1], np.float32)]))
         distance, index = tree.query(self.position[unknown], distance_upper_bound=2 * SPREAD)
         index = np.where(np.isfinite(distance), index % len(values), 0)
         field[unknown] = values[index] * np.exp(-((np.minimum(distance, 1.0) / SPREAD) ** 2))
@@ -186,6 +187,40 @@ class Canvas:
         """Typical OKLab lightness of this person's face."""
         face = self.part("skin") & (self.region("face") > 0.8) & (self.lips < 0.1)
         return float(np.median(self.lightness[face]))
+
+    @cached_property
+    def skin_likeness(self) -> Floats:
+        """(A, B) in [0, 1]: how much a texel's colour is that of the face rather than of hair, lips or cloth."""
+        face = self.part("skin") & (self.region("face") > 0.8) & (self.lips < 0.1)
+        typical = np.median(self.flat_lab[face.reshape(-1)], 0)
+        hue = np.hypot(*(self.flat_lab[:, 1:] - typical[1:]).T)
+        dark = np.abs(self.flat_lab[:, 0] - typical[0])
+        likeness = smoothstep(0.11, 0.05, hue) * smoothstep(0.45, 0.28, dark)
+        return likeness.reshape(self.base.shape[:2])
+
+    @cached_property
+    def bare_skin(self) -> tuple[Floats, Floats]:
+        """The skin under the hair: colour (A, B, 3), and (A, B) in [0, 1] how much hair covers it in the base.
+
+        The face's own albedo carried on over the skull, in the photo's light, with the face's own grain.
+        """
+        skin = self.part("skin")
+        hairy = np.maximum(dilated(np.clip(self.photo_masks["hair"], 0, 1), 5), self.region("scalp"))
+        upper = smoothstep(self.anatomy.eyes[:, 1].mean(), self.anatomy.eyes[:, 1].mean() + 0.02, self.position[..., 1])
+        hairy = np.maximum(hairy, 0.9 * (1 - self.skin_likeness) * upper * (self.photo_masks["brows"] < 0.02))
+        covered = blurred(smoothstep(0.05, 0.5, hairy) * skin, 2.0) * skin
+        side = self.portrait.texture_confidence.shape[0]
+        trusted = np.zeros(self.base.shape[:2], np.float32)
+        trusted[:side, :side] = self.portrait.texture_confidence
+        known = skin & (self.region("face") > 0.5) & (trusted > 0.2) & (covered < 0.02) & (self.skin_likeness > 0.7)
+        known &= (self.lips < 0.02) & (dilated(self.photo_masks["brows"], 3) < 0.02) & (self.region("eyelids") < 0.1)
+        light = self.shade(self.normal)[..., None]
+        albedo = self.flat_lab.reshape(*self.base.shape[:2], 3) / np.maximum(light, 0.2)
+        filled = blurred(fill_holes(albedo, known.astype(np.float32)), 3.0) * light
+        spread = float(np.std((self.lightness - self.soft_lightness)[known])) if known.any() else 0.01
+        grain = np.random.default_rng(11).normal(0, min(spread, 0.012), self.base.shape[:2]).astype(np.float32)
+        filled[..., 0] += blurred(grain, 0.8) * 1.6
+        return oklab_to_srgb(filled), covered.astype(np.float32)
 
     @cached_property
     def light(self) -> Floats:
@@ -257,10 +292,10 @@ def merged(layers: list[Layer]) -> Layer:
     """One layer of several that paint different texels; the first that paints a texel wins. One softness for all."""
     texels = np.concatenate([layer.texels for layer in layers])
     texels, first = np.unique(texels, return_index=True)
-    pick = [
+    target, strength, onset = (
         np.concatenate([getattr(layer, name) for layer in layers])[first] for name in ("target", "strength", "onset")
-    ]
-    return Layer(texels, *pick, layers[0].softness)
+    )
+    return Layer(texels, target, strength, onset, layers[0].softness)
 
 
 def nothing() -> Layer:
@@ -272,4 +307,4 @@ def nothing() -> Layer:
 def dilated(mask: NDArray, radius: int) -> Floats:
     """(A, B) in [0, 1]: `mask` grown by `radius` texels."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.dilate(np.asarray(mask, np.float32), kernel)
+    return np.asarray(cv2.dilate(np.asarray(mask, np.float32), kernel), np.float32)

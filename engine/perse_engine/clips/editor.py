@@ -137,10 +137,12 @@ def _assembled(portrait: Portrait, worn: _Worn, atlas: Atlas) -> Figure:
         ("hat", atlas.hat, worn.hat),
     ):
         if accessory is not None:
-            weights = np.tile(skull, (len(accessory.bind), 1))
-            pieces.append((name, tile, accessory.bind, accessory.faces, accessory.uv, weights))
-    vertices, faces, uv, uv_faces = [head.template], [head.faces], [atlas.place(atlas.head, head.uv)], [head.uv_faces]
-    weights, labels = [head.weights], [head.face_parts]
+            riding = np.tile(skull, (len(accessory.bind), 1))
+            pieces.append((name, tile, accessory.bind, accessory.faces, accessory.uv, riding))
+    vertices: list[Floats] = [head.template]
+    faces, uv_faces = [head.faces], [head.uv_faces]
+    uv, weights = [atlas.place(atlas.head, head.uv)], [head.weights]
+    labels = [head.face_parts]
     first, first_uv = len(head.template), len(head.uv)
     for k, (_, tile, points, triangles, layout_uv, skinning) in enumerate(pieces):
         vertices.append(points)

@@ -111,7 +111,7 @@ def _shape(anatomy: Anatomy, relief: _Relief, style: Glasses) -> tuple[Floats, F
     def lifted(points: Floats) -> Floats:
         return np.concatenate([points, (front + bend(points))[..., None]], -1)
 
-    rings = []
+    rings: list[Floats] = []
     rim = lifted(outline)
     forward = np.tile([0.0, 0.0, 1.0], (RIM + 1, 1))
     closed = np.concatenate([rim[-2:-1], rim, rim[1:2]])

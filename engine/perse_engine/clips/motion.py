@@ -118,7 +118,7 @@ def rest_moments(portrait: Portrait) -> list[Moment]:
     views += [(35.0, 6.0), (-35.0, 6.0), (16.0, -10.0), (-16.0, -10.0)]
     moments = [Moment({}, still, *view) for view in views]
     names = portrait.head.expression_names
-    shut = {name: 1.0 for name in ("eyeblinkleft", "eyeblinkright") if name in names}
+    shut: dict[str, float] = {name: 1.0 for name in ("eyeblinkleft", "eyeblinkright") if name in names}
     open_mouth = expand({"jawopen": 0.8}, 1.0, names)
     smile = expand({"mouthsmile*": 0.8, "cheeksquint*": 0.3}, 1.0, names)
     for expression in (shut, open_mouth, smile):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +19,7 @@ def value_noise(points: NDArray[np.floating], seed: int) -> Floats:
     lattice = np.random.default_rng(seed).random((_SIDE, _SIDE), np.float32)
     lattice = np.pad(lattice, ((0, 2), (0, 2)), mode="wrap")
     shape = points.shape[:-1]
-    flat = np.mod(points.reshape(-1, 2), _SIDE).astype(np.float32)
+    flat = np.ascontiguousarray(np.mod(points.reshape(-1, 2), _SIDE), np.float32)
     return _sample(lattice, flat).reshape(shape)
 
 
@@ -38,15 +41,17 @@ def strands(across: NDArray[np.floating], along: NDArray[np.floating], seed: int
     return np.clip(0.65 * fine + 0.35 * coarse, 0, 1).astype(np.float32)
 
 
+@numba.njit(parallel=True, cache=True, nogil=True)
 def _sample(lattice: Floats, points: Floats) -> Floats:
-    cell = np.floor(points)
-    t = points - cell
-    t = t * t * (3 - 2 * t)  # C1 between cells, so that no grid shows
-    i = cell.astype(np.int64)
-    x, y = i[:, 0], i[:, 1]
-    low = lattice[y, x] * (1 - t[:, 0]) + lattice[y, x + 1] * t[:, 0]
-    high = lattice[y + 1, x] * (1 - t[:, 0]) + lattice[y + 1, x + 1] * t[:, 0]
-    return low * (1 - t[:, 1]) + high * t[:, 1]
+    out = np.empty(points.shape[0], np.float32)
+    for k in numba.prange(points.shape[0]):
+        x, y = int(points[k, 0]), int(points[k, 1])
+        u, v = points[k, 0] - x, points[k, 1] - y
+        u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)  # C1 between cells, so that no grid shows
+        low = lattice[y, x] * (1 - u) + lattice[y, x + 1] * u
+        high = lattice[y + 1, x] * (1 - u) + lattice[y + 1, x + 1] * u
+        out[k] = low * (1 - v) + high * v
+    return out
 
 
 def blurred(field: Floats, sigma: float) -> Floats:
@@ -54,7 +59,9 @@ def blurred(field: Floats, sigma: float) -> Floats:
     return cv2.GaussianBlur(field, (0, 0), sigma)
 
 
-def smoothstep(low: float, high: float, value: NDArray[np.floating]) -> Floats:
-    """0 below `low`, 1 above `high`, smooth between; `low` may exceed `high`, which turns it round."""
+def smoothstep(
+    low: float | NDArray[np.floating], high: float | NDArray[np.floating], value: NDArray[np.floating]
+) -> Floats:
+    """0 below `low`, 1 above `high`, smooth between; `low` may exceed `high`, which turns it round. They broadcast."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return (t * t * (3 - 2 * t)).astype(np.float32)

@@ -16,7 +16,9 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
     """Skin of the given tone, with freckles and make-up."""
     texels = np.flatnonzero(canvas.part("skin", "bust"))
     lab = canvas.flat_lab[texels]
-    cover = _skin_likeness(canvas, lab) * (1 - np.clip(canvas.photo_masks["brows"].reshape(-1)[texels], 0, 1))
+    cover = canvas.skin_likeness.reshape(-1)[texels] * (
+        1 - np.clip(canvas.photo_masks["brows"].reshape(-1)[texels], 0, 1)
+    )
     for name in ("hair", "clothes"):
         cover *= 1 - np.clip(canvas.photo_masks[name].reshape(-1)[texels], 0, 1)
     layers: list[Layer] = []
@@ -33,15 +35,6 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
             painted[:, 1:] = hue[1:]
             layers.append(sparse_layer(texels, oklab_to_srgb(painted), 1.0, cover * amount(canvas, point)))
     return Edit(merged(layers), np.zeros_like(canvas.figure.vertices), np.zeros((5, 3), np.float32))
-
-
-def _skin_likeness(canvas: Canvas, lab: Floats) -> Floats:
-    """(M,) in [0, 1]: how much a texel's colour is that of skin rather than hair, lips or cloth."""
-    face = canvas.part("skin") & (canvas.region("face") > 0.8) & (canvas.lips < 0.1)
-    typical = np.median(canvas.flat_lab[face.reshape(-1)], 0)
-    hue = np.linalg.norm(lab[:, 1:] - typical[1:], axis=1)
-    dark = np.abs(lab[:, 0] - typical[0])
-    return smoothstep(0.11, 0.05, hue) * smoothstep(0.45, 0.28, dark)
 
 
 def _toned(canvas: Canvas, texels: np.ndarray, lab: Floats, cover: Floats, tone: str, amount: float) -> Layer:
@@ -66,7 +59,7 @@ def _freckled(
     cheeks = np.exp(-(((y + 22) / 16) ** 2) - ((x - 18) / 26) ** 2) + 0.35 * np.exp(-(((y - 40) / 18) ** 2))
     spots = np.maximum(smoothstep(0.74, 0.88, dots), 0.7 * smoothstep(0.76, 0.9, small))
     where = np.clip(cheeks, 0, 1) * smoothstep(0.3, 0.6, patches) * (point[:, 2] > a.eyes[:, 2].mean() - 0.06)
-    painted = lab * np.float32([0.74, 1.25, 1.15]) + np.float32([0, 0.012, 0.012])
+    painted = lab * np.array([0.74, 1.25, 1.15], np.float32) + np.array([0, 0.012, 0.012], np.float32)
     strength = np.clip(density * cover * where * spots, 0, 1)
     return sparse_layer(texels, oklab_to_srgb(painted), 1.0, strength)
 

@@ -174,6 +174,7 @@ def _blend(
                 atlas[texels[m], c] += amount * (target[m, c] * unit - below[m, c])
 
 
+_LAYER_ARRAYS = ("texels", "target", "strength", "onset")
 _FIGURE_ARRAYS = (
     "vertices",
     "faces",
@@ -199,7 +200,7 @@ def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
     tensors = {f"figure.{name}": np.ascontiguousarray(getattr(figure, name)) for name in _FIGURE_ARRAYS}
     tensors |= {"base": wardrobe.base, "face_labels": wardrobe.face_labels}
     for k, layer in enumerate(wardrobe.layers):
-        for name in ("texels", "target", "strength", "onset"):
+        for name in _LAYER_ARRAYS:
             tensors[f"layer.{k}.{name}"] = np.ascontiguousarray(getattr(layer, name))
     document = {
         "version": _VERSION,
@@ -244,7 +245,7 @@ def load_wardrobe(path: Path) -> Wardrobe:
         style_names=tuple(style.slider for style in styles),
     )
     layers = tuple(
-        Layer(*(tensors[f"layer.{k}.{name}"] for name in ("texels", "target", "strength", "onset")), softness)
+        Layer(**{name: tensors[f"layer.{k}.{name}"] for name in _LAYER_ARRAYS}, softness=softness)
         for k, softness in enumerate(document["softness"])
     )
     return Wardrobe(
