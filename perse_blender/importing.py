@@ -14,6 +14,7 @@ from .perse_protocol import EngineFailure
 from .proxy import new_proxy, tie_to_rig
 from .rig import add_bones, move_pivots, new_armature
 from .sliders import add_sliders
+from .widgets import dress_controls
 
 
 def import_avatar(path: Path, context: bpy.types.Context) -> bpy.types.Object:
@@ -42,6 +43,7 @@ def import_avatar(path: Path, context: bpy.types.Context) -> bpy.types.Object:
     rig.select_set(True)
 
     add_bones(rig, avatar.joints)
+    dress_controls(rig)
     add_sliders(rig, avatar)
     link_file(rig, path)
     rig[CONTENT] = content_hash(path)
