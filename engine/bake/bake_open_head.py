@@ -72,7 +72,7 @@ def bake(people: People) -> Head:
     joint_directions = _joints(people, space.directions, space.point_directions)
     surface = _with_parts(surface, surface.matrix @ template)
     vertices = surface.matrix @ template
-    weights = surface.matrix @ _skinning(people, down)
+    weights = np.clip(surface.matrix @ _skinning(people, down), 0, 1)
     apart = people.actions[people.action_names.index("jawOpen")] + sum(
         people.actions[people.action_names.index(f"eyeWide{side}")] for side in ("Left", "Right")
     )
@@ -90,7 +90,7 @@ def bake(people: People) -> Head:
     )
     origin = joints[1].copy()
     linear = surface.matrix @ directions.reshape(len(template), -1)
-    actions = surface.matrix @ people.actions.transpose(1, 2, 0).reshape(len(template), -1)
+    actions = surface.matrix @ _mirrored_actions(people, mirror).transpose(1, 2, 0).reshape(len(template), -1)
     return Head(
         name="open",
         template=(vertices - origin).astype(np.float32),
@@ -118,6 +118,14 @@ def _mirror(vertices: NDArray[np.floating]) -> NDArray[np.int64]:
     if distance.max() > 1e-4 or (mirror[mirror] != np.arange(len(mirror))).any():
         raise ValueError(f"the head is not symmetric: {1000 * distance.max():.3f} mm")
     return mirror
+
+
+def _mirrored_actions(people: People, mirror: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(A, V, 3) the actions, left and right made exact mirror images (MakeHuman's differ by up to a millimetre)."""
+    names = people.action_names
+    swapped = [name.replace("Left", "\0").replace("Right", "Left").replace("\0", "Right") for name in names]
+    twin = [names.index(name) for name in swapped]
+    return (people.actions + people.actions[twin][:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
 
 
 def _ancestry(people: People) -> dict[str, NDArray[np.bool_]]:

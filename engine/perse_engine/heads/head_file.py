@@ -57,7 +57,7 @@ def write_head(path: Path, head: Head) -> None:
             # A fixed date, so that the same head gives the same bytes.
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content.getvalue(), compresslevel=9)
+            archive.writestr(entry, content.getvalue())
 
 
 def read_head(path: Path) -> Head:
