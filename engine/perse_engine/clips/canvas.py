@@ -199,16 +199,33 @@ class Canvas:
         return likeness.reshape(self.base.shape[:2])
 
     @cached_property
+    def hair_on_skin(self) -> Floats:
+        """(A, B) in [0, 1]: skin texels that show hair: where the photo does, and its remains around the hairline."""
+        a = self.anatomy
+        skin = self.part("skin")
+        eye_y, side_z = a.eyes[:, 1].mean(), a.eyes[:, 2].mean() - 0.04
+        y, z = self.position[..., 1], self.position[..., 2]
+        above = smoothstep(eye_y + 0.012, eye_y + 0.028, y)
+        beside = smoothstep(side_z, side_z - 0.02, z) * smoothstep(a.mouth[1], a.mouth[1] + 0.015, y)
+        typical = np.median(self.flat_lab[(skin & (self.region("face") > 0.8) & (self.lips < 0.1)).reshape(-1)], 0)
+        lab = self.flat_lab.reshape(*self.base.shape[:2], 3)
+        darker = typical[0] - lab[..., 0] / np.maximum(self.shade(self.normal), 0.5)
+        hue = np.hypot(lab[..., 1] - typical[1], lab[..., 2] - typical[2])
+        unlike = np.maximum(smoothstep(0.09, 0.17, darker), smoothstep(0.05, 0.09, hue))
+        remains = unlike * np.maximum(above, beside) * (dilated(self.photo_masks["brows"], 4) < 0.02)
+        remains *= self.region("ears") < 0.3
+        return np.maximum(np.clip(self.photo_masks["hair"], 0, 1), dilated(remains, 2)) * skin
+
+    @cached_property
     def bare_skin(self) -> tuple[Floats, Floats]:
         """The skin under the hair: colour (A, B, 3), and (A, B) in [0, 1] how much hair covers it in the base.
 
         The face's own albedo carried on over the skull, in the photo's light, with the face's own grain.
         """
         skin = self.part("skin")
-        hairy = np.maximum(dilated(np.clip(self.photo_masks["hair"], 0, 1), 5), self.region("scalp"))
-        upper = smoothstep(self.anatomy.eyes[:, 1].mean(), self.anatomy.eyes[:, 1].mean() + 0.02, self.position[..., 1])
-        hairy = np.maximum(hairy, 0.9 * (1 - self.skin_likeness) * upper * (self.photo_masks["brows"] < 0.02))
-        covered = blurred(smoothstep(0.05, 0.5, hairy) * skin, 2.0) * skin
+        hairy = np.maximum(dilated(self.hair_on_skin, 4), self.region("scalp"))
+        hairy = np.where(dilated(self.photo_masks["brows"], 2) > 0.02, 0, hairy)
+        covered = blurred(smoothstep(0.05, 0.4, hairy) * skin, 2.0) * skin
         side = self.portrait.texture_confidence.shape[0]
         trusted = np.zeros(self.base.shape[:2], np.float32)
         trusted[:side, :side] = self.portrait.texture_confidence

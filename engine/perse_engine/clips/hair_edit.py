@@ -40,7 +40,7 @@ def _recolored(canvas: Canvas, style: Hair) -> Layer:
     """The style's colour with the photo's own strands: deviations from the mean lightness and hue are kept."""
     assert style.color is not None
     shell = canvas.part("hair") & (canvas.base[..., 3] > 0)
-    painted = np.clip(canvas.photo_masks["hair"], 0, 1) * (canvas.region("eyelids") < 0.5)
+    painted = canvas.hair_on_skin * (canvas.region("eyelids") < 0.5)
     texels = np.flatnonzero(shell | (painted > 0.01))
     on_shell = shell.reshape(-1)[texels]
     base = canvas.flat_base[texels]
@@ -50,11 +50,14 @@ def _recolored(canvas: Canvas, style: Hair) -> Layer:
     mean = np.median(sample, 0)
     hue = srgb_to_oklab(hex_to_srgb(style.color))
     # dark hair shows less contrast than light hair, in proportion to its lightness; highlights survive on black
-    gain = style.contrast * np.clip((hue[0] / max(mean[0], 0.15)) ** 0.6, 0.45, 1.5)
+    gain = style.contrast * np.clip((hue[0] / max(mean[0], 0.15)) ** 0.6, 0.45, 1.15)
     relief = lab[:, 0] - mean[0]
+    relief = np.where(relief < 0, relief * (1 - 0.35 * hue[0]), relief)  # light strands light each other's shadows
     lab_new = np.empty_like(lab)
-    lab_new[:, 0] = np.clip(hue[0] + gain * relief + 0.35 * np.maximum(relief - 0.12, 0), 0.04, 0.97)
-    vivid = np.clip(lab_new[:, :1] / max(hue[0], 0.1), 0.35, 1.35)
+    lab_new[:, 0] = hue[0] + gain * relief + 0.3 * np.maximum(relief - 0.12, 0) * (1 - hue[0])
+    lab_new[:, 0] = np.where(lab_new[:, 0] > 0.82, 0.82 + 0.45 * (lab_new[:, 0] - 0.82), lab_new[:, 0])
+    lab_new[:, 0] = np.clip(lab_new[:, 0], 0.04, 0.97)
+    vivid = np.clip(lab_new[:, :1] / max(hue[0], 0.1), 0.35, 1.1)
     lab_new[:, 1:] = hue[1:] * vivid + 0.25 * (lab[:, 1:] - mean[1:])
     strength = np.where(on_shell, 1.0, smoothstep(0.15, 0.7, painted.reshape(-1)[texels]))
     return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], strength)
@@ -69,22 +72,31 @@ def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
     locks = strands(around, height * 3, seed + 5)
     onset = (1 - SOFTNESS) * np.clip(0.65 * locks + 0.35 * np.clip(-height, 0, 1), 0, 1)
     gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, np.ones(len(shell), np.float32), onset, SOFTNESS)
-    if style.cut == "bald":
-        return gone
+    skin, covered = canvas.bare_skin
     scalp = canvas.region("scalp") * canvas.part("skin")
-    texels = np.flatnonzero(scalp > 0.02)
+    texels = np.flatnonzero((covered > 0.004) | (scalp > 0.02))
+    color, amount = skin.reshape(-1, 3)[texels], covered.reshape(-1)[texels]
+    if style.cut == "buzz":
+        color, amount = _stubbled(canvas, style, texels, scalp.reshape(-1)[texels], color, amount, seed)
+    onset = 0.3 * (1 - smoothstep(0.0, 0.6, amount))
+    return merged([gone, sparse_layer(texels, color, 1.0, amount, onset, SOFTNESS)])
+
+
+def _stubbled(
+    canvas: Canvas, style: Hair, texels: np.ndarray, scalp: Floats, skin: Floats, covered: Floats, seed: int
+) -> tuple[Floats, Floats]:
+    """The scalp (M,) with a few millimetres of hair over its `skin` (M, 3): colour (M, 3) and strength (M,)."""
     point = canvas.flat_position[texels]
     grain = value_noise(point[:, [0, 1]] / (0.8 * MILLIMETRE) + point[:, [2, 2]] * 700, seed + 8)
     patch = layered_noise(point[:, :2] / (14 * MILLIMETRE) + point[:, 2:] * 60, seed + 12)
-    edge = smoothstep(0.05, 0.75, scalp.reshape(-1)[texels] + 0.25 * (patch - 0.5))
+    edge = smoothstep(0.05, 0.75, scalp + 0.25 * (patch - 0.5))
     hue = hair_color(canvas) if style.color is None else srgb_to_oklab(hex_to_srgb(style.color))
-    shading = np.clip(canvas.shade(canvas.flat_normal[texels]), 0.5, 1.1)
+    lit = np.clip(canvas.shade(canvas.flat_normal[texels]), 0.5, 1.1)
     lab = np.empty((len(texels), 3), np.float32)
-    lab[:, 0] = np.clip(hue[0] * shading * (0.72 + 0.4 * grain), 0.05, 0.9)
+    lab[:, 0] = np.clip(hue[0] * 0.92 * lit * (0.72 + 0.4 * grain), 0.05, 0.9)
     lab[:, 1:] = hue[1:] * 0.85
-    strength = edge * (0.66 + 0.3 * grain)
-    stubble = sparse_layer(texels, oklab_to_srgb(lab), 1.0, strength, 0.5 * (1 - edge), SOFTNESS)
-    return merged([gone, stubble])
+    density = edge * (0.62 + 0.33 * grain)
+    return skin + density[:, None] * (oklab_to_srgb(lab) - skin), np.maximum(covered, density)
 
 
 def hair_color(canvas: Canvas) -> Floats:
