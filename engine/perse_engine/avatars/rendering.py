@@ -18,7 +18,12 @@ Floats = NDArray[np.float32]
 
 
 def render_avatar(
-    avatar: Avatar, state: AvatarState, camera: Camera, background: Sequence[float] | None = None
+    avatar: Avatar,
+    state: AvatarState,
+    camera: Camera,
+    background: Sequence[float] | None = None,
+    *,
+    backend: str = "auto",
 ) -> Floats:
     """A picture of one avatar, (H, W, 4) sRGB.
 
@@ -27,11 +32,12 @@ def render_avatar(
         state: sliders and pose.
         camera: in the avatar's head space.
         background: sRGB colour that is put behind, or None for premultiplied colour over nothing.
+        backend: as in `rasterize`.
 
     Raises:
-        InputError: unknown-slider, not-a-number.
+        InputError: unknown-slider, not-a-number, no-backend.
     """
-    image = rasterize(decode(avatar, state), camera)
+    image = rasterize(decode(avatar, state), camera, backend=backend)
     picture = np.dstack([image.color, image.alpha])
     if background is not None:
         picture[..., :3] += (1 - picture[..., 3:]) * np.asarray(background, np.float32)

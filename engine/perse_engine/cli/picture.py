@@ -25,6 +25,8 @@ from perse_engine.service.threads import apply_thread_budget
 
 STATES = ("neutral", "photo")
 CAMERAS = ("front", "portrait")
+BACKEND = "numba"
+"""Starts at once; a picture is drawn sooner than torch is loaded."""
 
 
 def run_render(
@@ -60,7 +62,7 @@ def run_render(
     apply_thread_budget()
     avatar = load_avatar(path)
     view = view_of(avatar, camera, pixels, angles)
-    picture = render_avatar(avatar, state_of(avatar, state, sliders), view, color)
+    picture = render_avatar(avatar, state_of(avatar, state, sliders), view, color, backend=BACKEND)
     with atomic_write(out) as stream:
         PillowImage.fromarray(to_straight_bytes(picture)).save(stream, "PNG")
     if json:

@@ -23,7 +23,7 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.heads.open_head import load_open_head
 from perse_engine.progress import Progress
 from perse_engine.service.doctor import memory_gigabytes
-from perse_engine.service.drawing import REC709
+from perse_engine.service.drawing import BACKEND, REC709
 from perse_engine.service.hand_over import hand_over_linear
 from perse_engine.service.threads import apply_thread_budget
 from perse_engine.splatting.rasterize import rasterize
@@ -128,7 +128,7 @@ def _avatar() -> Iterator[Callable[[], list[Timing]]]:
         behind = np.zeros(4, np.float32)
 
         def frame(index: int) -> None:
-            image = rasterize(decode(avatar, state(index)), camera)
+            image = rasterize(decode(avatar, state(index)), camera, backend=BACKEND)
             hand_over_linear(image.color, image.alpha, image.depth, REC709, behind, color, depth)
 
         return [

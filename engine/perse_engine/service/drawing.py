@@ -22,6 +22,8 @@ from perse_protocol import messages
 from perse_protocol.frames import open_frame, split_planes
 from perse_protocol.messages import FrameFile, Instance, Render, Rendered
 
+BACKEND = "numba"
+"""A session stays free of torch, which the others need."""
 LARGEST_BAND = 2_100_000
 """Pixels drawn at once, a little more than 1920 x 1080: a cancel waits for no more than this."""
 REC709 = np.eye(3, dtype=np.float32)
@@ -78,7 +80,7 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles) -> Re
     for top, rows in _bands(window.width, window.height):
         work.check()
         start = time.perf_counter()
-        image = rasterize(gaussians, camera.cropped(window.x, window.y + top, window.width, rows))
+        image = rasterize(gaussians, camera.cropped(window.x, window.y + top, window.width, rows), backend=BACKEND)
         middle = time.perf_counter()
         band = slice(window.height - top - rows, window.height - top)
         _hand_over(image, render, color[band], depth[band])

@@ -19,7 +19,7 @@ from typing import IO
 import perse_engine
 from perse_engine.avatars.document import VERSION as AVATAR_VERSION
 from perse_engine.errors import Cancelled, PerseError
-from perse_engine.service.drawing import FrameFiles, draw
+from perse_engine.service.drawing import BACKEND, FrameFiles, draw
 from perse_engine.service.inbox import Inbox, Work
 from perse_engine.service.library import Library
 from perse_engine.service.parent import die_with_parent, watch_parent
@@ -145,7 +145,7 @@ class Session:
                 engine=perse_engine.__version__,
                 python=platform.python_version(),
                 pid=os.getpid(),
-                backend="numba",
+                backend=BACKEND,
                 threads=self._threads,
                 passes=("combined", "depth"),
                 colors=("srgb", "linear"),

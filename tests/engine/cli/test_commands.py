@@ -13,11 +13,12 @@ from perse_engine.cli.running import spread_settings
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
 BLOCK_TORCH = """
-import sys
+import importlib.machinery, sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] == 'torch':
-            raise AssertionError('torch was imported')
+        return importlib.machinery.ModuleSpec(name, self) if name == 'torch' else None
+    def create_module(self, spec):
+        raise AssertionError('torch was imported')
 sys.meta_path.insert(0, Refuse())
 from perse_engine.cli import main
 main()

@@ -32,6 +32,15 @@ from perse_protocol.messages import (
     encode_message,
 )
 
+REFUSE_TORCH = """
+import importlib.machinery, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        return importlib.machinery.ModuleSpec(name, self) if name == 'torch' else None
+    def create_module(self, spec):
+        raise AssertionError('torch was imported')
+sys.meta_path.insert(0, Refuse())
+"""
 SERVE = "from perse_engine.service.session import serve; serve()"
 EYE = numbers(np.eye(4))
 
@@ -123,14 +132,7 @@ def test_what_libraries_print_does_not_reach_the_wire(call, avatar_file, tmp_pat
 
 
 def test_a_session_never_imports_torch(call, avatar_file, tmp_path):
-    line = call(
-        "import sys\n"
-        "class Refuse:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'torch':\n"
-        "            raise AssertionError('torch was imported')\n"
-        "sys.meta_path.insert(0, Refuse())\n" + SERVE
-    )
+    line = call(REFUSE_TORCH + SERVE)
     line.say(Load(1, str(avatar_file)))
     loaded = line.hear()
     assert isinstance(loaded, Loaded)
