@@ -130,10 +130,12 @@ def project(
         y = view[1, 0] * px + view[1, 1] * py + view[1, 2] * pz + view[1, 3]
         z = view[2, 0] * px + view[2, 1] * py + view[2, 2] * pz + view[2, 3]
         opacity = min(opacities[i], f32(ALPHA_MAX))
+        s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
+        red, green, blue = colors[i, 0], colors[i, 1], colors[i, 2]
         # Written so that NaN fails too.
         if not (z >= lens.near and z < f32(1e9) and opacity > f32(ALPHA_MIN)):
             continue
-        if not abs(colors[i, 0] + colors[i, 1] + colors[i, 2]) < f32(np.inf):
+        if not abs(px + py + pz + s0 + s1 + s2 + opacities[i] + red + green + blue) < f32(np.inf):
             continue
         qw, qx, qy, qz = quaternions[i, 0], quaternions[i, 1], quaternions[i, 2], quaternions[i, 3]
         unit = _inverse_length(qw, qx, qy, qz)
@@ -149,7 +151,6 @@ def project(
         v0 = jy * (view[1, 0] - dy * view[2, 0])
         v1 = jy * (view[1, 1] - dy * view[2, 1])
         v2 = jy * (view[1, 2] - dy * view[2, 2])
-        s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
         a0 = (u0 * r00 + u1 * r10 + u2 * r20) * s0
         a1 = (u0 * r01 + u1 * r11 + u2 * r21) * s1
         a2 = (u0 * r02 + u1 * r12 + u2 * r22) * s2
@@ -186,9 +187,7 @@ def project(
         splat[XY] = -ab * inverse
         splat[YY] = f32(0.5) * aa * inverse
         splat[REST] = rest
-        splat[RED] = colors[i, 0]
-        splat[GREEN] = colors[i, 1]
-        splat[BLUE] = colors[i, 2]
+        splat[RED], splat[GREEN], splat[BLUE] = red, green, blue
         splat[DEPTH] = z
         splat[SLOPE] = ab / bb
         splat[SPAN] = level * determinant / bb

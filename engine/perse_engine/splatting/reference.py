@@ -63,14 +63,14 @@ def render_reference(
     distance = torch.einsum("npi,nij,npj->np", offset, torch.linalg.inv(dilated), offset)
     alpha = opacity[:, None] * torch.exp(-0.5 * distance)
     alpha = torch.where(alpha >= ALPHA_MIN, alpha, 0.0)
-    after = torch.cumprod(1 - alpha, 0)
-    before = torch.cat([torch.ones_like(alpha[:1]), after])[:-1]
-    through = torch.cat([torch.ones_like(alpha[:1]), after])[-1] if len(order) else torch.ones(height * width)
+    full = torch.ones(1, height * width, dtype=means.dtype)
+    through = torch.cat([full, torch.cumprod(1 - alpha, 0)])
+    before, after = through[:-1], through[1:]
     color = (alpha * before).T @ colors[order]
     crossing = (before > 0.5) & (after <= 0.5)
     depth = torch.where(crossing.any(0), (crossing * z[:, None]).sum(0), FAR)
     return (
         color.view(height, width, 3),
-        1 - through.to(means.dtype).view(height, width),
-        depth.detach().to(means.dtype).view(height, width),
+        1 - through[-1].view(height, width),
+        depth.detach().view(height, width),
     )
