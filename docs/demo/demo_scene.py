@@ -82,7 +82,7 @@ def film(scene: bpy.types.Scene, rig: bpy.types.Object) -> None:
     camera.rotation_euler = (math.pi / 2, 0, 0)
     camera.data.lens = 85
     scene.camera = camera
-    for frame, distance in ((1, 1.15), (FRAMES, 0.95)):
+    for frame, distance in ((1, 1.0), (FRAMES, 0.86)):
         camera.location = (0, -distance, 0)
         camera.keyframe_insert("location", frame=frame)
     for frame, degrees in ((1, -14), (60, 10), (FRAMES, -4)):
