@@ -484,8 +484,8 @@ def lint() -> None:
     config = ROOT / "engine" / "pyproject.toml"
     mypy = words(tool("mypy"), "--config-file", config)
     checks: dict[str, list[Part]] = {
-        "ruff check": [tool("ruff"), "check", "--config", config, "."],
-        "ruff format": [tool("ruff"), "format", "--check", "--config", config, "."],
+        "ruff check": [tool("ruff"), "check", "."],
+        "ruff format": [tool("ruff"), "format", "--check", "."],
         "mypy engine": [*mypy, "engine/perse_engine", "engine/perse_protocol"],
         "mypy perse_blender": [*mypy, "perse_blender"],
         "mypy build.py": [*mypy, "build.py"],
