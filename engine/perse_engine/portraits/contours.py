@@ -20,14 +20,14 @@ def outline_targets(
     vertices: NDArray[np.floating],
     camera: Camera,
     matte: NDArray[np.floating],
-    hair: NDArray[np.floating],
+    cover: NDArray[np.floating],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Vertices on the outline of jaw, ears and neck, and the displacement (N, 3) that each is asked for.
 
     Args:
         vertices: (V, 3) as in the photo, in the axes that `camera` sees.
         matte: (H, W) the person.
-        hair: (H, W) hair; where it lies over the outline nothing is known.
+        cover: (H, W) hair and clothes; where they lie over the outline nothing is known.
     """
     normals = vertex_normals(vertices, head.faces).astype(np.float64)
     place = camera.project(np.asarray(vertices, np.float64))
@@ -54,7 +54,7 @@ def outline_targets(
     columns = (x[:, None] + normal[:, :1] * pixels - 0.5).astype(np.float32)
     rows = (y[:, None] + normal[:, 1:] * pixels - 0.5).astype(np.float32)
     person = _read(matte, columns, rows) > 0.5
-    covered = _read(hair, columns, rows) > 0.3
+    covered = _read(cover, columns, rows) > 0.3
     leaves = person[:, :-1] & ~person[:, 1:]
     away = np.where(leaves, np.abs(offset[None, :-1]), np.inf)
     best = away.argmin(1)

@@ -12,6 +12,7 @@ from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
 from perse_engine.portraits.correspondence import Correspondence
 from perse_engine.portraits.landmarks import INNER_LIPS, LEFT_LIDS, OVAL, RIGHT_LIDS, Face
+from perse_engine.surfaces.normals import vertex_normals
 
 STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
 REACH = 0.012  # metres that detail may move a vertex
@@ -40,6 +41,7 @@ def detail_offsets(
     wanted = missing @ camera.view[:3, :3]
     weight = 1 / (1 + (correspondence.error.astype(np.float64) / 0.004) ** 2)
     weight[list(OVAL)] = 0.0
+    weight *= _visible(head, correspondence, vertices, camera)
     length = np.linalg.norm(wanted, axis=1)
     weight /= 1 + (length / REACH) ** 4
 
@@ -64,6 +66,17 @@ def detail_offsets(
         demand[at] += OUTLINE * displacement
     offsets = splu(system).solve(demand)
     return _with_inner_parts(head, vertices, offsets).astype(np.float32)
+
+
+def _visible(
+    head: Head, correspondence: Correspondence, vertices: NDArray[np.floating], camera: Camera
+) -> NDArray[np.float64]:
+    """(468,) less where the surface turns away: there the tracker guesses."""
+    normals = correspondence.points(head, vertex_normals(vertices, head.faces))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    towards = camera.position() - correspondence.points(head, vertices)
+    facing = np.einsum("lk,lk->l", normals, towards) / np.linalg.norm(towards, axis=1)
+    return np.clip(facing / 0.4, 0.02, 1)
 
 
 def closing_pairs() -> list[tuple[int, int]]:

@@ -24,7 +24,7 @@ from perse_engine.portraits.landmarks import Face, Tracker
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
-from perse_engine.portraits.teeth import lowered_teeth, teeth_pixels
+from perse_engine.portraits.teeth import settled_teeth, teeth_pixels
 from perse_engine.portraits.texture import paint_head_texture
 from perse_engine.portraits.window import open_window
 from perse_engine.progress import Progress, silent
@@ -66,13 +66,13 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     offsets = detail_offsets(head, correspondence, face, rest, seen)
     parts = find_parts(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
     progress("portrait", 3, STAGES)
-    outline = outline_targets(head, rest + offsets, seen, matte, parts["hair"])
+    outline = outline_targets(head, rest + offsets, seen, matte, parts["hair"] + parts["clothes"])
     outline = (outline[0], outline[1] + offsets[outline[0]])
     offsets = detail_offsets(head, correspondence, face, rest, seen, outline)
     opening = mouth_opening(matte.shape, face.landmarks)
     teeth = teeth_pixels(photo.pixels, opening, face.landmarks)
-    sunk = lowered_teeth(head, rest + offsets, seen, teeth, face.landmarks)
-    offsets[np.unique(head.faces[head.face_parts == head.parts.index("teeth")]), 1] -= sunk
+    calm = rest_head(head, fit.identity.astype(np.float32), np.zeros(0, np.float32))[0] + offsets
+    offsets = offsets + settled_teeth(head, correspondence, calm, rest + offsets, seen, teeth, face.landmarks)
     personal = personal_head(head, fit.identity, offsets)
     camera, state = _pose(personal, fit, lens)
     iris = _iris(personal, state, face, camera, photo)

@@ -21,7 +21,7 @@ from perse_engine.portraits.portrait import HairShell
 
 COLUMNS, ROWS = 73, 41  # azimuth with the seam behind, polar angle from the crown down
 LOWEST = np.radians(-72)
-HAIRLINE, THICKEST = 0.0025, 0.05  # metres off the skin
+HAIRLINE, THICKEST = 0.0025, 0.35  # metres off the skin
 ANGLES = 240  # of the outline
 
 
@@ -80,7 +80,7 @@ def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: N
 
     thickness = np.full(ANGLES, 0.012)
     radius = skin + HAIRLINE
-    for _ in range(5):
+    for _ in range(9):
         puff = np.interp(angle, _angles(), thickness, period=2 * np.pi)
         usual = float(np.median(thickness[np.isfinite(outline)])) if np.isfinite(outline).any() else HAIRLINE
         side = np.sqrt(np.clip(1 - towards**2, 0, 1))
@@ -95,7 +95,7 @@ def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: N
         radius = _smooth(radius)
         reached = _reach(center, directions, radius, camera, metres)
         missing = np.where(np.isfinite(outline), outline - reached, 0)
-        thickness = np.clip(gaussian_filter1d(thickness + 0.8 * missing, 1.5, mode="wrap"), HAIRLINE, 0.25)
+        thickness = np.clip(gaussian_filter1d(thickness + missing, 1.2, mode="wrap"), HAIRLINE, THICKEST)
     return ShellGrid(center, directions, skin, radius)
 
 

@@ -14,6 +14,7 @@ from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.unproject import look, texel_map
 
 SIDE = 1024
+BEHIND_RIM = 0.03  # metres within which hair looks like what lies before it
 Texture = NDArray[np.float32]
 
 
@@ -39,11 +40,14 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> Textur
     mirror_trust = trust[:, ::-1] * close * close[:, ::-1] * (1 - trust)
     usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask)
     alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
+    # nothing is, near or far, where the photo shows the background
+    alpha *= sight.read(_around_person(window))
 
     straight = np.clip((sight.confidence - 0.05) / 0.15, 0, 1)
     own = straight * pure
     other = own[:, ::-1] * close * close[:, ::-1] * (1 - own)
-    before = pure * (1 - own - other)
+    away = (positions - grid.center.astype(np.float32)) @ window.camera.view[2, :3].astype(np.float32)
+    before = pure * (1 - own - other) * np.exp(-((np.maximum(away, 0) / BEHIND_RIM) ** 2))
     known = own + other + before
     base = color * (own + before)[..., None] + color[:, ::-1] * other[..., None]
     painted = _filled_around(base / np.maximum(known, 1e-6)[..., None], known)
@@ -76,6 +80,14 @@ def _pure(window: Window) -> NDArray[np.float32]:
     person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
     inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * 0.045))
     return np.asarray(np.clip((inner * window.masks["hair"] - 0.4) / 0.5, 0, 1), np.float32)
+
+
+def _around_person(window: Window) -> NDArray[np.float32]:
+    """(S, S) the person and the pixels right beside."""
+    eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
+    person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
+    grown = cv2.dilate(np.asarray(person, np.float32), disc(eyes * 0.03))
+    return np.asarray(cv2.GaussianBlur(grown, (0, 0), max(eyes * 0.008, 0.5)), np.float32)
 
 
 def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture, seed: int) -> Texture:
@@ -118,7 +130,8 @@ def _strands(color: Texture, weight: Texture, smooth: Texture, seed: int) -> Tex
     detail = (color - cv2.GaussianBlur(color, (0, 0), 10)).mean(-1)
     strength = float(detail[seen].std()) if seen.sum() > 500 else 0.03
     tone = np.clip(smooth / np.maximum(smooth.mean(-1, keepdims=True), 1e-2), 0.6, 1.6)
-    return _locks(seed)[..., None] * tone * min(0.8 * strength, 0.08)
+    amount = np.minimum(min(0.8 * strength, 0.08), 0.3 * smooth.mean(-1, keepdims=True))
+    return np.asarray(_locks(seed)[..., None] * tone * amount, np.float32)
 
 
 def _locks(seed: int) -> Texture:

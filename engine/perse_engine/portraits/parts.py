@@ -161,7 +161,7 @@ def _classify(
     clothes = cv2.morphologyEx(clothes.astype(np.uint8), cv2.MORPH_OPEN, disc(2)) > 0
     bare = left & ~clothes & ~oval
     near_neck = cv2.dilate((neck & (fragments.triangle >= 0)).astype(np.uint8), disc(face_height * 0.1)) > 0
-    clothes |= bare & below & ~near_neck & ~head_drawn
+    clothes |= bare & (rows > points[94, 1]) & ~near_neck & ~head_drawn
     bare &= ~clothes
     neck_mask = bare & ~head_drawn & (rows > points[94, 1]) | (bare & neck)
     near_ears = cv2.dilate((ears & (fragments.triangle >= 0)).astype(np.uint8), disc(face_height * 0.08)) > 0

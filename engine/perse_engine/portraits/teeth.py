@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
-from perse_engine.heads.head import Head
+from perse_engine.heads.head import JAW, Head
+from perse_engine.portraits.correspondence import Correspondence
 
-LOWERED, RAISED = 0.008, 0.002  # metres that the teeth may move
+LOWERED, RAISED = 0.008, 0.002  # metres that the photo may move the teeth
+CLEARANCE = 0.006  # metres from the lips' rims back to the teeth
 
 
 def teeth_pixels(
@@ -22,34 +24,66 @@ def teeth_pixels(
     return (opening > 0.5) & (light > 0.62 * cheeks.mean()) & (saturation < 0.38)
 
 
-def lowered_teeth(
+def settled_teeth(
     head: Head,
+    correspondence: Correspondence,
+    template: NDArray[np.floating],
+    posed: NDArray[np.floating],
+    camera: Camera,
+    teeth: NDArray[np.bool_],
+    landmarks: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """(V, 3) displacement of the rest head that seats the teeth behind the lips.
+
+    The upper row ends a little below the upper lip, as it does at rest, or where the photo's teeth end; the lower row
+    ends a little below the lower lip's rim; both stay clear of the lips.
+
+    Args:
+        template: (V, 3) the rest head with its detail.
+        posed: (V, 3) the same as in the photo, in the axes that `camera` sees.
+        teeth: (H, W) from `teeth_pixels`.
+    """
+    moved = np.zeros(template.shape, np.float32)
+    if "teeth" not in head.parts:
+        return moved
+    own = np.unique(head.faces[head.face_parts == head.parts.index("teeth")])
+    upper = own[head.weights[own, JAW] < 0.5]
+    lower = np.setdiff1d(own, upper)
+    rims = correspondence.points(head, template)
+    for row, rim, side, hidden in ((upper, 13, -1, 0.0015), (lower, 14, 1, -0.0015)):
+        if len(row):
+            edge = row[np.abs(template[row, 0]) < 0.01]
+            reach = (template[edge, 1] * side).max() * side
+            moved[row, 1] = np.clip(rims[rim, 1] - hidden - reach, -0.008, 0.008)
+            gap = rims[rim, 2] - CLEARANCE - template[edge, 2].max()
+            moved[row, 2] = np.clip(gap, -0.012, 0.0)
+            moved[row, 0] = -0.08 * template[row, 0]
+    if len(upper):
+        sunk = _sinking(head, upper, posed + moved, camera, teeth, landmarks)
+        moved[upper, 1] -= sunk
+        moved[lower, 1] -= max(sunk, 0.0)
+    return moved
+
+
+def _sinking(
+    head: Head,
+    upper: NDArray[np.integer],
     vertices: NDArray[np.floating],
     camera: Camera,
     teeth: NDArray[np.bool_],
     landmarks: NDArray[np.floating],
 ) -> float:
-    """Metres by which the teeth should sink so that they end where the photo's do; 0 unless those show.
-
-    Args:
-        vertices: (V, 3) as in the photo, in the axes that `camera` sees.
-        teeth: (H, W) from `teeth_pixels`.
-    """
-    if "teeth" not in head.parts:
-        return 0.0
+    """Metres by which the upper row ends higher than the photo's teeth; 0 unless those show."""
     eyes = float(np.linalg.norm(landmarks[33, :2] - landmarks[263, :2]))
-    upper, lower = landmarks[13, :2], landmarks[14, :2]
-    gap = float(lower[1] - upper[1])
+    gap = float(landmarks[14, 1] - landmarks[13, 1])
     half = max(1, round(0.08 * eyes))
-    column = round(float(upper[0]))
+    column = round(float(landmarks[13, 0]))
     strip = teeth[:, max(0, column - half) : column + half + 1]
     rows = np.flatnonzero(strip.mean(1) > 0.5)
     if gap < 0.05 * eyes or len(rows) < 0.35 * gap:
         return 0.0
-    own = np.unique(head.faces[head.face_parts == head.parts.index("teeth")])
-    middle = own[np.abs(head.template[own, 0]) < 0.008]
-    top = middle[head.template[middle, 1] > np.median(head.template[middle, 1])]
-    edge = top[head.template[top, 1] < head.template[top, 1].min() + 0.002]
+    middle = upper[np.abs(head.template[upper, 0]) < 0.008]
+    edge = middle[head.template[middle, 1] < head.template[middle, 1].min() + 0.002]
     seen = camera.project(vertices[edge].astype(np.float64))
     missing = (rows.max() + 1 - np.median(seen[:, 1])) * np.median(seen[:, 2]) / camera.fy
     return float(np.clip(missing, -RAISED, LOWERED))

@@ -56,9 +56,10 @@ def paint_head_texture(
     believed = sight.read(bare_skin(window))
     lower = bust | (skin & (region["neck"] > 0.2) & (region["face"] < 0.5))
     believed = np.where(lower, np.maximum(believed, sight.read(window.masks["clothes"])), believed)
-    own = np.clip((sight.confidence - 0.015) / 0.12, 0, 1) * np.clip((believed - 0.6) * 3, 0, 1) * (skin | bust)
+    own = np.clip((sight.confidence - 0.006) / 0.05, 0, 1) * np.clip((believed - 0.6) * 3, 0, 1) * (skin | bust)
     own = _feathered(own.astype(np.float32))
     mirrored, other = _mirrored(head, texels, color, own)
+    mirrored = _toned(mirrored, other, color, own)
     other = other * (1 - own)
     known = own + other
     base = (color * own[..., None] + mirrored * other[..., None]) / np.maximum(known, 1e-6)[..., None]
@@ -87,7 +88,7 @@ def bare_skin(window: Window) -> Mask:
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     # lashes darken the skin around the eyes; they are painted instead, so that lids close with skin on them
     holes = np.maximum(
-        cv2.dilate(eye_openings(shape, window.landmarks), disc(eyes * 0.025)),
+        cv2.dilate(eye_openings(shape, window.landmarks), disc(eyes * 0.012)),
         cv2.dilate(mouth_opening(shape, window.landmarks), disc(eyes * 0.006)),
     )
     return np.asarray(bare * (1 - holes), np.float32)
@@ -119,6 +120,25 @@ def _mirrored(head: Head, texels: Texels, color: Texture, weight: Texture) -> tu
         np.asarray(cv2.remap(color, x, y, cv2.INTER_LINEAR), np.float32),
         np.asarray(cv2.remap(weight, x, y, cv2.INTER_LINEAR) * whole, np.float32),
     )
+
+
+def _toned(mirrored: Texture, other: Texture, color: Texture, own: Texture) -> Texture:
+    """The other side in this side's light: scaled, locally, by how both differ where both are seen."""
+    small = (SIDE // 8, SIDE // 8)
+    both = (own * other)[..., None]
+    sums = [cv2.resize(image * both, small, interpolation=cv2.INTER_AREA) for image in (color, mirrored)]
+    weight = cv2.resize(both, small, interpolation=cv2.INTER_AREA)[..., None]
+    ratio = np.zeros((*sums[0].shape[:2], 3), np.float32)
+    reach = np.zeros((*sums[0].shape[:2], 1), np.float32)
+    for sigma in (3, 8, 24):
+        here, there, share = (cv2.GaussianBlur(image, (0, 0), sigma) for image in (*sums, weight))
+        share = share.reshape(reach.shape)
+        level = np.clip((here + 2e-3 * share) / np.maximum(there + 2e-3 * share, 1e-9), 0.35, 2.5)
+        new = np.clip(share / 0.02, 0, 1) * (1 - reach)
+        ratio += level * new
+        reach += new
+    ratio += (1 - reach) * 1.0
+    return np.asarray(mirrored * cv2.resize(ratio, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _completed(color: Texture, weight: Texture) -> Texture:
