@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from perse_engine.cameras import front_camera
 from perse_engine.clips.catalogue import load_catalogue
 from perse_engine.clips.editor import dress
@@ -37,9 +38,7 @@ def wardrobe(portrait, catalogue):
     return dress(portrait, catalogue)
 
 
-def painted_portrait(
-    side: int = 512, expression: dict[str, float] | None = None
-) -> Portrait:
+def painted_portrait(side: int = 512, expression: dict[str, float] | None = None) -> Portrait:
     """A portrait whose photograph is a picture of the painted head itself."""
     head = load_open_head()
     state = neutral_state(head)
@@ -106,9 +105,7 @@ def painted_portrait(
         },
         head=head,
         identity=np.zeros(head.shape_directions.shape[2], np.float32),
-        state=HeadState(
-            state.shape * 0, state.expression, state.pose, state.translation
-        ),
+        state=HeadState(state.shape * 0, state.expression, state.pose, state.translation),
         offsets=np.zeros_like(head.template),
         hair_shell=shell,
         texture=texture,
@@ -139,9 +136,7 @@ def _painted(head: Head, side: int) -> np.ndarray:
         color[used] = paint
     texels = texel_map(head.uv, head.uv_faces, (side, side))
     texture = texels.interpolate(head.faces, color)
-    eyes = (texels.triangle >= 0) & (
-        head.face_parts[texels.triangle] == head.parts.index("eyes")
-    )
+    eyes = (texels.triangle >= 0) & (head.face_parts[texels.triangle] == head.parts.index("eyes"))
     where = texels.interpolate(head.faces, head.template)
     for joint in (LEFT_EYE, RIGHT_EYE):
         off = where - head.joints[joint]
@@ -172,15 +167,11 @@ def _shell(head: Head) -> HairShell:
     unit = skin / np.linalg.norm(skin, axis=1, keepdims=True)
     close = np.einsum("rcd,nd->rcn", direction, unit) > 0.97
     radius = np.where(close, np.linalg.norm(skin, axis=1), 0.05).max(-1)
-    thickness = 0.002 + 0.016 * np.clip(up * 4, 0, 1) * np.clip(
-        1.5 - np.cos(around), 0.3, 1
-    )
+    thickness = 0.002 + 0.016 * np.clip(up * 4, 0, 1) * np.clip(1.5 - np.cos(around), 0.3, 1)
     vertices = (center + direction * (radius + thickness)[..., None]).reshape(-1, 3)
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]
-    faces = np.concatenate(
-        [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)]
-    )
+    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([b, d, c], -1).reshape(-1, 3)])
     u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
     weights = np.zeros((rows * columns, 5), np.float32)
     weights[:, NECK] = 1

@@ -3,6 +3,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from perse_engine.avatars.styles import LAYERS
 from perse_engine.clips.catalogue import (
     SHIPPED,
@@ -29,18 +30,13 @@ def test_categories_come_in_layer_order(catalogue):
     layers = [LAYERS.index(category.layer) for category in catalogue.categories]
     assert layers == sorted(layers)
     assert [style.category for style in catalogue.styles] == [
-        category.name
-        for category in catalogue.categories
-        for _ in catalogue.indices(category.name)
+        category.name for category in catalogue.categories for _ in catalogue.indices(category.name)
     ]
 
 
 def test_one_more_table_is_one_more_style(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(
-        SHIPPED.read_text()
-        + '\n[hair.styles.teal]\nlabel = "Teal hair"\ncolor = "#0f8b8d"\n'
-    )
+    path.write_text(SHIPPED.read_text() + '\n[hair.styles.teal]\nlabel = "Teal hair"\ncolor = "#0f8b8d"\n')
     mine = read_catalogue(path)
     assert len(mine.styles) == len(load_catalogue().styles) + 1
     assert "attr_hair_teal" in [style.slider for style in mine.styles]

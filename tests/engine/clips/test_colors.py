@@ -1,6 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from perse_engine.clips.colors import hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import layered_noise, smoothstep, strands, value_noise
 
@@ -14,12 +15,8 @@ def test_colours_survive_oklab(color):
 
 
 def test_known_colours():
-    assert np.allclose(
-        srgb_to_oklab(np.ones((1, 3), np.float32)), [[1, 0, 0]], atol=2e-3
-    )
-    assert np.allclose(
-        srgb_to_oklab(hex_to_srgb("#ff0000")[None]), [[0.628, 0.225, 0.126]], atol=2e-3
-    )
+    assert np.allclose(srgb_to_oklab(np.ones((1, 3), np.float32)), [[1, 0, 0]], atol=2e-3)
+    assert np.allclose(srgb_to_oklab(hex_to_srgb("#ff0000")[None]), [[0.628, 0.225, 0.126]], atol=2e-3)
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 50))

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from perse_engine.clips.catalogue import parse_catalogue
 from perse_engine.clips.dataset import load_dataset, synthesize
 from perse_engine.clips.presets import ClipsPreset
@@ -54,10 +55,7 @@ def whole(portrait, few, tmp_path_factory):
 
 def digest(folder):
     files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {
-        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in files
-    }
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def test_frames_come_back_as_they_were_planned(whole):
@@ -95,16 +93,12 @@ class StopAfter:
 
 
 @pytest.mark.parametrize("reports", [1, 7, 15])
-def test_a_run_that_was_stopped_ends_with_the_same_bytes(
-    whole, portrait, few, tmp_path, reports
-):
+def test_a_run_that_was_stopped_ends_with_the_same_bytes(whole, portrait, few, tmp_path, reports):
     with pytest.raises(Cancelled):
         synthesize(portrait, few, TINY, tmp_path, seed=3, progress=StopAfter(reports))
     with pytest.raises(InputError, match="not-a-dataset"):
         load_dataset(tmp_path)
-    for done in tmp_path.glob(
-        "clips/*/0000.png"
-    ):  # what a kill leaves of a clip that was not finished
+    for done in tmp_path.glob("clips/*/0000.png"):  # what a kill leaves of a clip that was not finished
         if not (tmp_path / "clips" / f"{done.parent.name}.json").exists():
             done.write_bytes(b"half a picture")
     synthesize(portrait, few, TINY, tmp_path, seed=3, progress=silent)
@@ -150,9 +144,7 @@ def test_a_full_disk_is_said(portrait, few, tmp_path, monkeypatch):
 def test_a_place_that_cannot_be_written_is_said(portrait, few, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="no-permission"):
-        synthesize(
-            portrait, few, TINY, tmp_path / "file" / "inside", seed=3, progress=silent
-        )
+        synthesize(portrait, few, TINY, tmp_path / "file" / "inside", seed=3, progress=silent)
 
 
 def test_damage_is_named(whole, portrait, few, tmp_path):

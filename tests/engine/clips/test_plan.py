@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from perse_engine.clips.motion import (
     MOST_PITCH,
     MOST_YAW,
@@ -56,11 +57,7 @@ def test_names_are_unique_and_every_split_has_frames(clips):
 
 def test_every_style_is_trained_full_and_on_its_way(clips, catalogue):
     for style in catalogue.styles:
-        strengths = {
-            f.attributes[style.slider]
-            for f in frames(clips, "train")
-            if list(f.attributes) == [style.slider]
-        }
+        strengths = {f.attributes[style.slider] for f in frames(clips, "train") if list(f.attributes) == [style.slider]}
         assert 1.0 in strengths
         assert any(0 < s < 1 for s in strengths)
 
@@ -69,9 +66,7 @@ def test_held_out_views_and_expressions_are_never_trained(clips):
     trained = frames(clips, "train")
     for frame in frames(clips, "heldout"):
         assert is_reserved(*frame.moment.seen_from)
-        assert not any(
-            frame.moment.expression == other.moment.expression for other in trained
-        )
+        assert not any(frame.moment.expression == other.moment.expression for other in trained)
     assert not any(is_reserved(*frame.moment.seen_from) for frame in trained)
 
 
@@ -94,20 +89,14 @@ def test_held_out_in_betweens_are_never_trained(clips):
         else:
             assert set(frame.attributes.values()) <= set(UNTRAINED_STRENGTHS)
     single = [f for f in trained if len(f.attributes) == 1]
-    assert not any(
-        set(f.attributes.values()) & set(UNTRAINED_STRENGTHS) for f in single
-    )
+    assert not any(set(f.attributes.values()) & set(UNTRAINED_STRENGTHS) for f in single)
 
 
 def test_what_people_look_at_first_is_well_represented(clips):
     moments = [frame.moment for frame in frames(clips, "train")]
     rest = [m for m in moments if not m.expression]
     blinks = [m for m in moments if m.expression.get("eyeblinkleft", 0) > 0.9]
-    mouths = [
-        m
-        for m in moments
-        if m.expression.get("jawopen", 0) > 0.4 or m.pose[JAW, 0] > 0.1
-    ]
+    mouths = [m for m in moments if m.expression.get("jawopen", 0) > 0.4 or m.pose[JAW, 0] > 0.1]
     assert len(rest) >= 0.08 * len(moments)
     assert len(blinks) >= 0.04 * len(moments)
     assert len(mouths) >= 0.1 * len(moments)
@@ -121,10 +110,7 @@ def test_moments_stay_in_range(clips):
         for frame in clip.frames:
             assert abs(frame.moment.yaw) <= MOST_YAW + 1e-6
             assert abs(frame.moment.pitch) <= MOST_PITCH + 1e-6
-            assert all(
-                np.isfinite(value) and 0 <= value <= 1.01
-                for value in frame.moment.expression.values()
-            )
+            assert all(np.isfinite(value) and 0 <= value <= 1.01 for value in frame.moment.expression.values())
 
 
 def test_the_head_is_inside_every_frame(portrait, clips):
@@ -150,12 +136,8 @@ def test_the_photo_state_is_the_fit(portrait):
         portrait.state.expression[names.index("mouthsmileleft")]
     )
     posed = pose_head(portrait.head, portrait.state)
-    through = photo_camera(portrait, 384).project(
-        posed.joints[3] - portrait.state.translation
-    )
-    assert np.allclose(
-        through, portrait.crop_camera(384).project(posed.joints[3]), atol=1e-3
-    )
+    through = photo_camera(portrait, 384).project(posed.joints[3] - portrait.state.translation)
+    assert np.allclose(through, portrait.crop_camera(384).project(posed.joints[3]), atol=1e-3)
 
 
 @given(st.floats(-40, 40), st.floats(-25, 25))
@@ -164,12 +146,7 @@ def test_a_view_is_reserved_or_not(yaw, pitch):
 
 
 def test_reserved_views_are_few_and_everywhere():
-    grid = np.array(
-        [
-            [is_reserved(y, p) for y in np.arange(-35, 35, 0.5)]
-            for p in np.arange(-20, 20, 0.5)
-        ]
-    )
+    grid = np.array([[is_reserved(y, p) for y in np.arange(-35, 35, 0.5)] for p in np.arange(-20, 20, 0.5)])
     assert 0.08 < grid.mean() < 0.25
     assert grid[:, :70].any()
     assert grid[:, 70:].any()

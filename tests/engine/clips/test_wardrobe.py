@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from perse_engine.avatars.styles import presence
 from perse_engine.clips.animator import render_frame
 from perse_engine.clips.editor import dress
@@ -28,14 +29,10 @@ def test_full_weight_is_the_style_exactly(wardrobe):
         strength = (layer.strength / np.float32(255))[:, None]
         base = wardrobe.base.reshape(-1, 4)[layer.texels] / np.float32(255)
         expected = base + strength * (layer.target / np.float32(255) - base)
-        assert np.abs(atlas[layer.texels] - expected).max(initial=0) < 1e-5, (
-            style.slider
-        )
+        assert np.abs(atlas[layer.texels] - expected).max(initial=0) < 1e-5, style.slider
         untouched = np.ones(len(atlas), bool)
         untouched[layer.texels] = False
-        assert np.array_equal(
-            np.round(atlas[untouched] * 255), wardrobe.base.reshape(-1, 4)[untouched]
-        )
+        assert np.array_equal(np.round(atlas[untouched] * 255), wardrobe.base.reshape(-1, 4)[untouched])
 
 
 def test_between_two_styles_of_a_category_lies_their_blend(wardrobe):
@@ -45,9 +42,7 @@ def test_between_two_styles_of_a_category_lies_their_blend(wardrobe):
     for share in (0.25, 0.5, 0.8):
         given_weights = weights(wardrobe, beard_stubble=1 - share, beard_full=share)
         shares = presence(wardrobe.styles, given_weights)
-        first, second = (
-            shares[wardrobe.figure.style_names.index(f"attr_{name}")] for name in names
-        )
+        first, second = (shares[wardrobe.figure.style_names.index(f"attr_{name}")] for name in names)
         assert first + second == pytest.approx(1)
         middle = wardrobe.texture(given_weights)
         assert np.abs(middle - (first * ends[0] + second * ends[1])).max() < 1e-4
@@ -59,9 +54,7 @@ def test_a_beard_grows_in_places_before_it_is_everywhere(wardrobe):
     base = wardrobe.base.reshape(-1, 4)[layer.texels] / 255
     come = []
     for weight in (0.1, 0.2, 0.3, 0.5):
-        now = wardrobe.texture(weights(wardrobe, beard_full=weight)).reshape(-1, 4)[
-            layer.texels
-        ]
+        now = wardrobe.texture(weights(wardrobe, beard_full=weight)).reshape(-1, 4)[layer.texels]
         come.append((np.abs(now - base).max(1) > 0.02).mean())
     assert 0 < come[0] < come[1] < come[2] < come[3]
 
@@ -71,9 +64,7 @@ def test_what_is_put_on_is_solid_before_it_is_in_place(wardrobe):
     vertices = np.unique(wardrobe.figure.faces[wardrobe.figure.face_parts == hat])
     k = wardrobe.figure.style_names.index("attr_hat_cap")
     assert np.abs(wardrobe.figure.style_directions[vertices, :, k]).max() > 0.005
-    alphas = [
-        wardrobe.texture(weights(wardrobe, hat_cap=w))[..., 3] for w in (0.2, 1.0)
-    ]
+    alphas = [wardrobe.texture(weights(wardrobe, hat_cap=w))[..., 3] for w in (0.2, 1.0)]
     assert np.abs(alphas[0] - alphas[1]).max() < 1e-4
 
 
@@ -123,9 +114,7 @@ def test_a_damaged_file_is_refused(wardrobe, tmp_path, damage):
 
 def frame(wardrobe, portrait, sliders, yaw=0.0, pitch=0.0, size=256):
     moment = Moment({}, STILL, yaw, pitch)
-    return render_frame(
-        wardrobe, moment.state(sliders), camera_of(portrait, moment, size)
-    )
+    return render_frame(wardrobe, moment.state(sliders), camera_of(portrait, moment, size))
 
 
 def labelled(frame, wardrobe, *names):
@@ -138,9 +127,7 @@ def test_a_hat_hides_the_hair_above_its_rim(wardrobe, portrait, yaw):
         for hair in ({}, {"attr_hair_big": 1.0}):
             picture = frame(wardrobe, portrait, {f"attr_hat_{hat}": 1.0, **hair}, yaw)
             hat_rows = np.flatnonzero(labelled(picture, wardrobe, "hat").any(1))
-            hair_above = labelled(picture, wardrobe, "hair")[
-                : (hat_rows[0] + hat_rows[-1]) // 2
-            ]
+            hair_above = labelled(picture, wardrobe, "hair")[: (hat_rows[0] + hat_rows[-1]) // 2]
             assert hair_above.sum() < 8, (hat, hair)
 
 
@@ -158,10 +145,7 @@ def test_what_is_not_worn_hides_nothing(wardrobe, portrait):
     assert not labelled(bare, wardrobe, "hat", "glasses", "lenses").any()
     bald = frame(wardrobe, portrait, {"attr_hair_bald": 1.0})
     assert not labelled(bald, wardrobe, "hair").any()
-    assert (
-        labelled(bald, wardrobe, "scalp").sum()
-        > labelled(bare, wardrobe, "scalp").sum()
-    )
+    assert labelled(bald, wardrobe, "scalp").sum() > labelled(bare, wardrobe, "scalp").sum()
 
 
 def test_glasses_are_before_the_eyes_and_outside_the_head(wardrobe, portrait):
@@ -176,9 +160,7 @@ def test_glasses_are_before_the_eyes_and_outside_the_head(wardrobe, portrait):
             rims = labelled(picture, wardrobe, "glasses")
             assert rims.sum() > 150, (pair, yaw)
             columns = np.flatnonzero(rims.any(0))
-            assert (
-                np.diff(columns).max() < 8
-            )  # bridge and rims in one piece: nothing has sunk into the nose
+            assert np.diff(columns).max() < 8  # bridge and rims in one piece: nothing has sunk into the nose
 
 
 EXPRESSIONS = [
@@ -194,21 +176,14 @@ def test_outside_its_gate_a_style_changes_nothing(wardrobe, portrait, yaw):
     gated = {}
     for k, style in enumerate(wardrobe.styles):
         gates = wardrobe.gate(k)
-        marked = np.concatenate(
-            [np.repeat(gates[..., None], 3, -1), np.ones_like(gates[..., None])], -1
-        )
+        marked = np.concatenate([np.repeat(gates[..., None], 3, -1), np.ones_like(gates[..., None])], -1)
         gated[style.slider] = marked
     for k, style in enumerate(wardrobe.styles[::3]):
         expression = EXPRESSIONS[k % len(EXPRESSIONS)]
         moment = Moment(expression, STILL, yaw, 4.0)
         camera = camera_of(portrait, moment, 192)
-        pictures = [
-            render_frame(wardrobe, moment.state(s), camera)
-            for s in ({}, {style.slider: 1.0})
-        ]
-        reach = gate_in_view(
-            wardrobe, gated[style.slider], moment, style.slider, camera
-        )
+        pictures = [render_frame(wardrobe, moment.state(s), camera) for s in ({}, {style.slider: 1.0})]
+        reach = gate_in_view(wardrobe, gated[style.slider], moment, style.slider, camera)
         premultiplied = [p.color * p.alpha[..., None] for p in pictures]
         outside = reach < 1e-3
         difference = np.abs(premultiplied[0] - premultiplied[1]).max(-1)[outside]
@@ -221,13 +196,12 @@ def test_outside_its_gate_a_style_changes_nothing(wardrobe, portrait, yaw):
 def gate_in_view(wardrobe, marked, moment, slider, camera):
     """(H, W): how much of the gate lies along each pixel's rays, with and without the style."""
     import cv2
+
     from perse_engine.clips.animator import posed_vertices
     from perse_engine.surfaces.shading import render_textured
 
     marked = marked.copy()
-    marked[..., 3] = np.where(
-        marked[..., 0] > 0, 1.0, 0.0
-    )  # only gated surfaces, so that nothing hides them
+    marked[..., 3] = np.where(marked[..., 0] > 0, 1.0, 0.0)  # only gated surfaces, so that nothing hides them
     total = np.zeros((camera.height, camera.width), np.float32)
     for sliders in ({}, {slider: 1.0}):
         state = moment.state(sliders)
