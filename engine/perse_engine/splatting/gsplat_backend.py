@@ -39,6 +39,7 @@ if _C is None:
 """
 _PROBE_SECONDS = 600
 _ALL_BATCHES = 2**31 - 1
+_DEVICE = "cuda"
 
 
 @functools.cache
@@ -120,7 +121,7 @@ def draw_gaussians(gaussians: Gaussians, camera: Camera) -> tuple[Floats, Floats
         return np.zeros((height, width, 3), np.float32), nothing, np.full_like(nothing, FAR)
     with torch.inference_mode():
         means, quaternions, scales, opacities, colors = (
-            torch.as_tensor(array[finite], dtype=torch.float32, device="cuda") for array in arrays
+            torch.as_tensor(array[finite], dtype=torch.float32, device=_DEVICE) for array in arrays
         )
         color, alpha, meta = draw_tensors(means, quaternions, scales, opacities[:, 0], colors, camera)
         hits, pixels, _ = rasterize_to_indices_in_range(

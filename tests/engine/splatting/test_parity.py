@@ -6,13 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from .backends import ATTRIBUTES, reference_depth, with_gradients
-from .scenes import camera, cloud
 
 from perse_engine.cameras import Camera
 from perse_engine.splatting.blending import FAR, TRANSMITTANCE_MIN
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.rasterize import rasterize
+
+from .backends import ATTRIBUTES, reference_depth, with_gradients
+from .scenes import camera, cloud
 
 # gsplat ends a pixel before transmittance falls to 1e-4, and takes fast exponentials.
 VALUE = {"numba": 2e-5, "gsplat": 2e-3}

@@ -8,10 +8,8 @@ import threading
 import numba
 import numpy as np
 import pytest
-from .backends import ATTRIBUTES, with_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from .scenes import camera, cloud
 
 from perse_engine.cameras import Camera
 from perse_engine.errors import InputError
@@ -19,6 +17,9 @@ from perse_engine.splatting.blending import FAR
 from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.rasterize import rasterize
+
+from .backends import ATTRIBUTES, with_gradients
+from .scenes import camera, cloud
 
 SIZES = st.integers(1, 70)
 ORDINARY = st.floats(-3, 3, width=32)
