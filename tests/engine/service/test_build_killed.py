@@ -1,0 +1,87 @@
+"""The real stages, small: killed anywhere, the same command ends with the same avatar."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import skimage
+from PIL import Image
+
+from perse_engine.avatars.file import load_avatar
+
+# A preset of seconds under the name of a real one; the stages themselves are untouched.
+PERSE = """
+import perse_engine.clips.presets as clips, perse_engine.training.presets as training
+clips.PRESETS["draft"] = clips.ClipsPreset("draft", base=6, style=1, pair=0, combinations=2, held_out=2, size=128)
+training.PRESETS["draft"] = training.Preset("draft", 3_000, 60, size=128)
+from perse_engine.cli import main
+main()
+"""
+LIMIT_S = 300
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "astronaut.png"
+    Image.fromarray(skimage.data.astronaut()).save(path)
+    return path
+
+
+def begin(photo, folder):
+    command = [sys.executable, "-c", PERSE, "build", photo, "--out", folder / "me.perse", "--preset", "draft"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def finish(photo, folder):
+    process = begin(photo, folder)
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, err
+    return load_avatar(folder / "me.perse")
+
+
+def wait_for(folder, stage, share):
+    """Wait until `stage` has been reported to be `share` done or further."""
+    path = folder / "me.draft-0.work" / "progress.jsonl"
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        if path.exists():
+            for line in path.read_text().splitlines():
+                report = json.loads(line)
+                if report["stage"] == stage and report["done"] >= share * report["total"]:
+                    return
+        time.sleep(0.02)
+    raise AssertionError(f"{stage} was not reached")
+
+
+@pytest.fixture(scope="module")
+def unbroken(photo, tmp_path_factory):
+    return finish(photo, tmp_path_factory.mktemp("unbroken"))
+
+
+def test_killed_in_every_stage(photo, unbroken, tmp_path):
+    for stage, share in (("portrait", 0.3), ("clips", 0.5), ("train", 0.5)):
+        process = begin(photo, tmp_path)
+        wait_for(tmp_path, stage, share)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / "me.perse").exists()
+    resumed = finish(photo, tmp_path)
+    assert (resumed.colors == unbroken.colors).all()
+    assert (resumed.offsets == unbroken.offsets).all()
+
+
+def test_ctrl_c_ends_with_130_and_can_be_resumed(photo, unbroken, tmp_path):
+    process = begin(photo, tmp_path)
+    wait_for(tmp_path, "train", 0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("perse: cancelled: ")
+    assert json.loads((tmp_path / "me.draft-0.work" / "job.json").read_text())["state"] == "cancelled"
+    assert (finish(photo, tmp_path).colors == unbroken.colors).all()
