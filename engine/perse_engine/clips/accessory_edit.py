@@ -110,7 +110,7 @@ def _tucked(canvas: Canvas, shell: np.ndarray) -> Floats:
     near, normal = over_scalp(canvas, point)
     height = np.maximum(np.einsum("nc,nc->n", point - near, normal) - UNDER_HAT * 0.5, 0)
     over = rim_height(canvas.anatomy, point)
-    pressed = smoothstep(-0.045, 0.004, over)
+    pressed = smoothstep(-0.032, 0.004, over)
     return (-height * pressed)[:, None] * normal
 
 

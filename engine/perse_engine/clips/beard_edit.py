@@ -8,7 +8,7 @@ from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, dilated, sparse_layer
 from perse_engine.clips.catalogue import Beard
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
-from perse_engine.clips.noise import blurred, layered_noise, smoothstep, strands, value_noise
+from perse_engine.clips.noise import blurred, evened, layered_noise, smoothstep, strands, value_noise
 
 SOFTNESS = 0.35
 """Presence that one strand takes to come through."""
@@ -45,7 +45,7 @@ def beard(canvas: Canvas, style: Beard, seed: int) -> Edit:
     relief = 1.0 if short else 0.50 + 0.55 * smoothstep(0.1, 0.8, fine) + 0.35 * (clump - 0.5)
     lab[:, 0] = np.clip(hue[0] * shading * relief, 0.05, 0.97)
     lab[:, 1:] = hue[1:] * (0.7 + 0.5 * fine[:, None])
-    onset = (1 - SOFTNESS) * np.clip(0.55 * (1 - edge) + 0.55 * clump + 0.2 * (fine - 0.5), 0, 1)
+    onset = (1 - SOFTNESS) * evened(0.55 * (1 - edge) + 0.55 * clump + 0.2 * fine)
     layer = sparse_layer(texels, oklab_to_srgb(lab), 1.0, strength, onset, SOFTNESS)
 
     move = np.zeros_like(canvas.figure.vertices)

@@ -12,13 +12,12 @@ from scipy.spatial import cKDTree
 
 from perse_engine.cameras import front_camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.colors import Floats, oklab_to_srgb, srgb_to_oklab
+from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.portrait import Portrait
-from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.surfaces.unproject import Texels, unproject
@@ -197,47 +196,6 @@ class Canvas:
         dark = np.abs(self.flat_lab[:, 0] - typical[0])
         likeness = smoothstep(0.11, 0.05, hue) * smoothstep(0.45, 0.28, dark)
         return likeness.reshape(self.base.shape[:2])
-
-    @cached_property
-    def hair_on_skin(self) -> Floats:
-        """(A, B) in [0, 1]: skin texels that show hair: where the photo does, and its remains around the hairline."""
-        a = self.anatomy
-        skin = self.part("skin")
-        eye_y, side_z = a.eyes[:, 1].mean(), a.eyes[:, 2].mean() - 0.04
-        y, z = self.position[..., 1], self.position[..., 2]
-        above = smoothstep(eye_y + 0.012, eye_y + 0.028, y)
-        beside = smoothstep(side_z, side_z - 0.02, z) * smoothstep(a.mouth[1], a.mouth[1] + 0.015, y)
-        typical = np.median(self.flat_lab[(skin & (self.region("face") > 0.8) & (self.lips < 0.1)).reshape(-1)], 0)
-        lab = self.flat_lab.reshape(*self.base.shape[:2], 3)
-        darker = typical[0] - lab[..., 0] / np.maximum(self.shade(self.normal), 0.5)
-        hue = np.hypot(lab[..., 1] - typical[1], lab[..., 2] - typical[2])
-        unlike = np.maximum(smoothstep(0.09, 0.17, darker), smoothstep(0.05, 0.09, hue))
-        remains = unlike * np.maximum(above, beside) * (dilated(self.photo_masks["brows"], 4) < 0.02)
-        remains *= self.region("ears") < 0.3
-        return np.maximum(np.clip(self.photo_masks["hair"], 0, 1), dilated(remains, 2)) * skin
-
-    @cached_property
-    def bare_skin(self) -> tuple[Floats, Floats]:
-        """The skin under the hair: colour (A, B, 3), and (A, B) in [0, 1] how much hair covers it in the base.
-
-        The face's own albedo carried on over the skull, in the photo's light, with the face's own grain.
-        """
-        skin = self.part("skin")
-        hairy = np.maximum(dilated(self.hair_on_skin, 4), self.region("scalp"))
-        hairy = np.where(dilated(self.photo_masks["brows"], 2) > 0.02, 0, hairy)
-        covered = blurred(smoothstep(0.05, 0.4, hairy) * skin, 2.0) * skin
-        side = self.portrait.texture_confidence.shape[0]
-        trusted = np.zeros(self.base.shape[:2], np.float32)
-        trusted[:side, :side] = self.portrait.texture_confidence
-        known = skin & (self.region("face") > 0.5) & (trusted > 0.2) & (covered < 0.02) & (self.skin_likeness > 0.7)
-        known &= (self.lips < 0.02) & (dilated(self.photo_masks["brows"], 3) < 0.02) & (self.region("eyelids") < 0.1)
-        light = self.shade(self.normal)[..., None]
-        albedo = self.flat_lab.reshape(*self.base.shape[:2], 3) / np.maximum(light, 0.2)
-        filled = blurred(fill_holes(albedo, known.astype(np.float32)), 3.0) * light
-        spread = float(np.std((self.lightness - self.soft_lightness)[known])) if known.any() else 0.01
-        grain = np.random.default_rng(11).normal(0, min(spread, 0.012), self.base.shape[:2]).astype(np.float32)
-        filled[..., 0] += blurred(grain, 0.8) * 1.6
-        return oklab_to_srgb(filled), covered.astype(np.float32)
 
     @cached_property
     def light(self) -> Floats:

@@ -9,7 +9,8 @@ from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_layer
 from perse_engine.clips.catalogue import Hair
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
-from perse_engine.clips.noise import layered_noise, smoothstep, strands, value_noise
+from perse_engine.clips.hats import rim_height
+from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, value_noise
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 
 SOFTNESS = 0.35
@@ -25,7 +26,9 @@ def hair(canvas: Canvas, style: Hair, seed: int) -> Edit:
     if style.volume > 0:
         move[shell] = _swollen(canvas, shell, style.volume, seed)
     elif style.volume < 0:
-        move[shell] = -style.volume * _pressed(canvas, shell)
+        # below a hat's rim nothing is pressed, so that a hat, which presses it there, does not press it into the skin
+        above = smoothstep(-0.012, 0.016, rim_height(canvas.anatomy, canvas.figure.vertices[shell]))
+        move[shell] = -style.volume * above[:, None] * _pressed(canvas, shell)
     layer = nothing()
     if style.cut != "own":
         move[shell] = _pressed(canvas, shell)
@@ -39,13 +42,10 @@ def hair(canvas: Canvas, style: Hair, seed: int) -> Edit:
 def _recolored(canvas: Canvas, style: Hair) -> Layer:
     """The style's colour with the photo's own strands: deviations from the mean lightness and hue are kept."""
     assert style.color is not None
-    shell = canvas.part("hair") & (canvas.base[..., 3] > 0)
-    painted = canvas.hair_on_skin * (canvas.region("eyelids") < 0.5)
-    texels = np.flatnonzero(shell | (painted > 0.01))
-    on_shell = shell.reshape(-1)[texels]
+    texels = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
     base = canvas.flat_base[texels]
     lab = canvas.flat_lab[texels]
-    solid = on_shell & (base[:, 3] > 0.5)
+    solid = base[:, 3] > 0.5
     sample = lab[solid] if solid.any() else lab
     mean = np.median(sample, 0)
     hue = srgb_to_oklab(hex_to_srgb(style.color))
@@ -59,8 +59,7 @@ def _recolored(canvas: Canvas, style: Hair) -> Layer:
     lab_new[:, 0] = np.clip(lab_new[:, 0], 0.04, 0.97)
     vivid = np.clip(lab_new[:, :1] / max(hue[0], 0.1), 0.35, 1.1)
     lab_new[:, 1:] = hue[1:] * vivid + 0.25 * (lab[:, 1:] - mean[1:])
-    strength = np.where(on_shell, 1.0, smoothstep(0.15, 0.7, painted.reshape(-1)[texels]))
-    return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], strength)
+    return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], np.ones(len(texels), np.float32))
 
 
 def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
@@ -70,33 +69,26 @@ def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
     height = (point[:, 1] - canvas.anatomy.skull_top) / (0.2 * canvas.anatomy.size)
     around = np.arctan2(point[:, 0], point[:, 2]) * 26
     locks = strands(around, height * 3, seed + 5)
-    onset = (1 - SOFTNESS) * np.clip(0.65 * locks + 0.35 * np.clip(-height, 0, 1), 0, 1)
+    onset = (1 - SOFTNESS) * evened(0.65 * locks + 0.35 * np.clip(-height, 0, 1))
     gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, np.ones(len(shell), np.float32), onset, SOFTNESS)
-    skin, covered = canvas.bare_skin
+    return gone if style.cut == "bald" else merged([gone, _stubble(canvas, style, seed)])
+
+
+def _stubble(canvas: Canvas, style: Hair, seed: int) -> Layer:
+    """A few millimetres of hair on the scalp."""
     scalp = canvas.region("scalp") * canvas.part("skin")
-    texels = np.flatnonzero((covered > 0.004) | (scalp > 0.02))
-    color, amount = skin.reshape(-1, 3)[texels], covered.reshape(-1)[texels]
-    if style.cut == "buzz":
-        color, amount = _stubbled(canvas, style, texels, scalp.reshape(-1)[texels], color, amount, seed)
-    onset = 0.3 * (1 - smoothstep(0.0, 0.6, amount))
-    return merged([gone, sparse_layer(texels, color, 1.0, amount, onset, SOFTNESS)])
-
-
-def _stubbled(
-    canvas: Canvas, style: Hair, texels: np.ndarray, scalp: Floats, skin: Floats, covered: Floats, seed: int
-) -> tuple[Floats, Floats]:
-    """The scalp (M,) with a few millimetres of hair over its `skin` (M, 3): colour (M, 3) and strength (M,)."""
+    texels = np.flatnonzero(scalp > 0.02)
     point = canvas.flat_position[texels]
     grain = value_noise(point[:, [0, 1]] / (0.8 * MILLIMETRE) + point[:, [2, 2]] * 700, seed + 8)
     patch = layered_noise(point[:, :2] / (14 * MILLIMETRE) + point[:, 2:] * 60, seed + 12)
-    edge = smoothstep(0.05, 0.75, scalp + 0.25 * (patch - 0.5))
+    edge = smoothstep(0.05, 0.75, scalp.reshape(-1)[texels] + 0.25 * (patch - 0.5))
     hue = hair_color(canvas) if style.color is None else srgb_to_oklab(hex_to_srgb(style.color))
     lit = np.clip(canvas.shade(canvas.flat_normal[texels]), 0.5, 1.1)
     lab = np.empty((len(texels), 3), np.float32)
     lab[:, 0] = np.clip(hue[0] * 0.92 * lit * (0.72 + 0.4 * grain), 0.05, 0.9)
     lab[:, 1:] = hue[1:] * 0.85
-    density = edge * (0.62 + 0.33 * grain)
-    return skin + density[:, None] * (oklab_to_srgb(lab) - skin), np.maximum(covered, density)
+    onset = (1 - SOFTNESS) * np.clip(0.3 * (1 - edge) + 0.2 * patch, 0, 1)
+    return sparse_layer(texels, oklab_to_srgb(lab), 1.0, edge * (0.62 + 0.33 * grain), onset, SOFTNESS)
 
 
 def hair_color(canvas: Canvas) -> Floats:

@@ -15,7 +15,7 @@ CROWN_ROWS = 18
 BRIM_ROWS = 9
 BRIM_PART = 0.36
 """The part of the tile, from its bottom, that the brim takes."""
-LIFT = 12 * MILLIMETRE
+LIFT = 7 * MILLIMETRE
 """How far above the head the hat is when it begins to be put on."""
 
 

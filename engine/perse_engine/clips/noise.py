@@ -63,3 +63,10 @@ def smoothstep(
     """0 below `low`, 1 above `high`, smooth between; `low` may exceed `high`, which turns it round. They broadcast."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def evened(field: NDArray[np.floating]) -> Floats:
+    """`field` (M,) replaced by its rank, so that it is spread evenly over [0, 1]."""
+    rank = np.empty(len(field), np.float32)
+    rank[np.argsort(field, kind="stable")] = np.linspace(0, 1, len(field), dtype=np.float32)
+    return rank

@@ -19,8 +19,7 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
     cover = canvas.skin_likeness.reshape(-1)[texels] * (
         1 - np.clip(canvas.photo_masks["brows"].reshape(-1)[texels], 0, 1)
     )
-    for name in ("hair", "clothes"):
-        cover *= 1 - np.clip(canvas.photo_masks[name].reshape(-1)[texels], 0, 1)
+    cover *= 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)
     layers: list[Layer] = []
     if style.tone is not None:
         layers.append(_toned(canvas, texels, lab, cover, style.tone, style.amount))
