@@ -269,13 +269,14 @@ def make_environment(environment: Path, interpreter: Path, *locks: Path) -> None
 def setup_engine() -> None:
     """The engine's environment, with the engine itself installed in place."""
     project = tomllib.loads((ROOT / "engine" / "pyproject.toml").read_text())["project"]
-    key = key_of(LOCKS / "dev.lock", LOCKS / "builder.lock", project=project)
+    locks = [LOCKS / f"{name}.lock" for name in ("builder", "evaluation", "dev")]
+    key = key_of(*locks, project=project)
     if is_current(ENGINE, key):
         return
     existing = python_of(ENGINE)
     interpreter = existing.resolve() if probe(existing) in ENGINE_PYTHONS else engine_interpreter()
     say(f"engine environment: Python {probe(interpreter)} ({interpreter})")
-    make_environment(ENGINE, interpreter, LOCKS / "builder.lock", LOCKS / "dev.lock")
+    make_environment(ENGINE, interpreter, *locks)
     # Which build of torch fits (CPU or CUDA) is the machine's matter and pip's configuration, so it is not hashed.
     pip("installing torch", ENGINE, "install", TORCH)
     pip("installing the engine", ENGINE, "install", "--no-deps", "--no-build-isolation", "-e", ROOT / "engine")
@@ -340,7 +341,7 @@ def lock() -> None:
         pip("installing uv", own, "install", UV)
         resolve = ["-m", "uv", "pip", "compile", "-q", "--no-header", "--no-annotate", "--generate-hashes"]
         project = words(ROOT / "engine" / "pyproject.toml", "--universal", "--python-version", ENGINE_PYTHONS[0])
-        for name in ("player", "builder", "cuda", "diffusion", "dev"):
+        for name in ("player", "builder", "cuda", "diffusion", "evaluation", "dev"):
             extra = [] if name == "player" else ["--extra", name]
             output = LOCKS / f"{name}.lock"
             run(f"locking {name}", python_of(own), *resolve, *project, *extra, "-o", output)

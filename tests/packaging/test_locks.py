@@ -27,7 +27,7 @@ def test_every_entry_is_hashed_and_none_names_a_place(path: Path) -> None:
     assert "://" not in text
 
 
-@pytest.mark.parametrize("extra", ["player", "builder", "cuda", "diffusion", "dev"])
+@pytest.mark.parametrize("extra", ["player", "builder", "cuda", "diffusion", "evaluation", "dev"])
 def test_a_lock_holds_what_the_project_asks_for(extra: str) -> None:
     asked = PROJECT["dependencies"] + PROJECT["optional-dependencies"].get(extra, [])
     wanted = {name.lower().replace("_", "-") for name in asked if not name.startswith("torch==")}

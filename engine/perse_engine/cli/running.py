@@ -19,6 +19,13 @@ from perse_engine.errors import Cancelled, InputError, PerseError
 FAILURE = 1
 INTERRUPTED = 130
 SET = "--set"
+EXTRAS = {
+    "torch": "builder",
+    "dlib": "evaluation",
+    "face_recognition_models": "evaluation",
+    "flip_evaluator": "evaluation",
+}
+"""Packages that not every installation has, and the extra that brings them."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,6 +47,8 @@ def run(arguments: Sequence[str]) -> int:
         return complain(system_error(error))
     except MemoryError:
         return complain(PerseError("out-of-memory", "there is not enough memory", "close programs or ask for less"))
+    except ModuleNotFoundError as error:
+        return complain(missing_package(error))
     except Exception as error:
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         return complain(internal_error(error))
@@ -74,6 +83,15 @@ def system_error(error: OSError) -> PerseError:
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return InputError("wrong-path", f"{where}: {error.strerror}", "choose another place")
     return PerseError("system", f"{where}: {error.strerror or error}", "correct it and run it again")
+
+
+def missing_package(error: ModuleNotFoundError) -> PerseError:
+    """A package that only one of the extras brings is absent; any other would be a fault of ours."""
+    name = (error.name or "").partition(".")[0]
+    if name not in EXTRAS:
+        return internal_error(error)
+    hint = f"install perse-engine[{EXTRAS[name]}]"
+    return PerseError("missing-package", f"this needs {name}, which is not installed", hint)
 
 
 def internal_error(error: Exception) -> PerseError:

@@ -161,6 +161,17 @@ def test_ctrl_c_ends_with_130():
     assert err.count("\n") == 1
 
 
+def test_an_absent_package_names_the_extra_that_brings_it(perse, avatar_file, monkeypatch, tmp_path):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "perse_engine.training.training", raising=False)
+    monkeypatch.delitem(sys.modules, "perse_engine.avatars.torch_decode", raising=False)
+    status, _, err = perse("train", tmp_path, "--out", tmp_path / "x.perse")
+    assert status == 1
+    assert err == "perse: missing-package: this needs torch, which is not installed; install perse-engine[builder]\n"
+
+
 def test_an_error_of_ours_is_one_line_too_and_keeps_its_details(perse, avatar_file, monkeypatch, tmp_path):
     import perse_engine.service.info as info
 
