@@ -187,9 +187,9 @@ def blend(
             used[tile] = 0
             if start == stop:
                 for y in range(top, bottom):
-                    for x in range(left, right):
-                        color[y, x, 0] = color[y, x, 1] = color[y, x, 2] = alpha[y, x] = f32(0)
-                        depth[y, x] = f32(FAR)
+                    color[y, left:right] = f32(0)
+                    alpha[y, left:right] = f32(0)
+                    depth[y, left:right] = f32(FAR)
             else:
                 planes[:] = f32(0)
                 _open_tile(through, right - left, bottom - top)

@@ -1,4 +1,8 @@
-"""How the kernels of this folder are compiled."""
+"""How the kernels of this folder are compiled.
+
+They are cached on disk by numba, which notices a change in a kernel's own file only: after a change to a constant or to
+a function that another file's kernels use, delete the `__pycache__` folders.
+"""
 
 from __future__ import annotations
 

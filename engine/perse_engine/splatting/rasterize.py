@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from perse_engine.errors import InputError
 from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.gsplat_backend import draw_gaussians, probe_gsplat
+
+# What says "ok", or why not.
+_BACKENDS: dict[str, Callable[[], str]] = {"numba": lambda: "ok", "gsplat": lambda: probe_gsplat()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,13 +44,13 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
     Raises:
         InputError: "no-backend", the backend is unknown or does not work on this machine.
     """
-    backends = available_backends()
     if backend == "auto":
-        backend = "gsplat" if backends["gsplat"] == "ok" else "numba"
-    if backends.get(backend) != "ok":
-        reason = backends.get(backend, "it is unknown")
-        known = ", ".join(name for name, state in backends.items() if state == "ok")
-        raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used: {reason}", f"take one of {known}")
+        backend = "gsplat" if probe_gsplat() == "ok" else "numba"
+    if backend not in _BACKENDS:
+        raise InputError("no-backend", f"there is no rasteriser {backend!r}", f"take one of {', '.join(_BACKENDS)}")
+    state = _BACKENDS[backend]()
+    if state != "ok":
+        raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used: {state}", "take 'numba'")
     if backend == "gsplat":
         return Image(*draw_gaussians(gaussians, camera))
     drawing = draw(
@@ -64,7 +68,7 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
 
 def available_backends() -> dict[str, str]:
     """Every backend's name with "ok", or why it cannot be used here. Slow at most once per process."""
-    return {"numba": "ok", "gsplat": probe_gsplat()}
+    return {name: probe() for name, probe in _BACKENDS.items()}
 
 
 def warm_up() -> None:

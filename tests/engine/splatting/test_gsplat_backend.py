@@ -225,3 +225,11 @@ def test_a_machine_without_gsplat_is_told_so(monkeypatch: pytest.MonkeyPatch) ->
             rasterize(cloud(1, 0), camera(4, 4), backend="gsplat")
     finally:
         probe_gsplat.cache_clear()
+
+
+def test_who_asks_for_numba_waits_for_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> str:
+        raise AssertionError("gsplat was probed")
+
+    monkeypatch.setattr("perse_engine.splatting.rasterize.probe_gsplat", refuse)
+    rasterize(cloud(1, 0), camera(4, 4), backend="numba")
