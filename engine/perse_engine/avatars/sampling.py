@@ -28,7 +28,20 @@ class Sites:
 
 def triangle_areas(figure: Figure) -> NDArray[np.float64]:
     """(F,) square metres, in the bind pose."""
-    corners = figure.vertices.astype(np.float64)[figure.faces]
+    return _areas(figure.vertices.astype(np.float64), figure.faces)
+
+
+def largest_areas(figure: Figure) -> NDArray[np.float64]:
+    """(F,) square metres, in that style which makes most of each triangle: a brim is little in the bind pose."""
+    vertices = figure.vertices.astype(np.float64)
+    largest = triangle_areas(figure)
+    for k in range(len(figure.style_names)):
+        np.maximum(largest, _areas(vertices + figure.style_directions[:, :, k], figure.faces), out=largest)
+    return largest
+
+
+def _areas(vertices: NDArray[np.float64], faces: NDArray[np.integer]) -> NDArray[np.float64]:
+    corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas: NDArray[np.float64] = np.linalg.norm(normals, axis=1) / 2
     return areas
@@ -43,7 +56,7 @@ def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, s
         count: N > 0.
         seed: of the jitter.
     """
-    areas = triangle_areas(figure)
+    areas = largest_areas(figure)
     mean_area = areas.mean() if areas.any() else 1.0
     wanted = importance * areas**DETAIL * mean_area ** (1 - DETAIL)
     shares = np.bincount(figure.face_parts, wanted, minlength=len(figure.parts))
@@ -62,5 +75,5 @@ def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, s
     outside = plane.sum(1) > 1
     plane[outside] = 1 - plane[outside]
     barycentric = np.column_stack([1 - plane.sum(1), plane])
-    density = count * share[triangles] / np.maximum(areas[triangles], 1e-12)
+    density = count * share[triangles] / np.maximum(triangle_areas(figure)[triangles], 1e-12)
     return Sites(triangles.astype(np.int32), barycentric.astype(np.float32), (1 / np.sqrt(density)).astype(np.float32))

@@ -39,6 +39,8 @@ UNSEEN = 0.12
 SURVEYED = 16
 SURVEY_SIZE = 160
 LEAST_GATE = 0.02
+HIDDEN = 0.02
+"""What a transparent texel's colour counts in a mean, where an opaque one's counts 1: it is seen while it appears."""
 LEVELS = 4
 
 
@@ -77,10 +79,13 @@ def start_avatar(
     )
     sampler = _Sampler(plain, wardrobe.base.shape[:2])
     base = wardrobe.base.astype(np.float32) * np.float32(1 / 255)
-    base[..., :3] *= base[..., 3:]
-    color, alpha = _divided(sampler.sample(base))
+    shown = np.maximum(base[..., 3:], HIDDEN)
+    rows = sampler.sample(np.concatenate([base[..., :3] * shown, base[..., 3:], shown], -1))
     return dataclasses.replace(
-        plain, colors=color, coverage_logits=_logits(alpha), appearance=_appearance(wardrobe, sampler)
+        plain,
+        colors=(rows[:, :3] / rows[:, 4:]).clip(0, 1),
+        coverage_logits=_logits(rows[:, 3]),
+        appearance=_appearance(wardrobe, sampler),
     )
 
 
@@ -157,12 +162,6 @@ def _bilinear(image: Floats, place: NDArray[np.floating]) -> Floats:
     return blended
 
 
-def _divided(premultiplied: Floats) -> tuple[Floats, Floats]:
-    """Straight colour (N, 3) and alpha (N,) of premultiplied (N, 4)."""
-    alpha = premultiplied[:, 3]
-    return (premultiplied[:, :3] / np.maximum(alpha, 1e-4)[:, None]).clip(0, 1), alpha
-
-
 def _logits(alpha: Floats) -> Floats:
     coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.999)
     logits: Floats = np.log(coverage / (1 - coverage)).astype(np.float32)
@@ -187,20 +186,17 @@ def _appearance(wardrobe: Wardrobe, sampler: _Sampler) -> Appearance:
 
 def _entries(layer: Layer, shape: tuple[int, int], sampler: _Sampler) -> tuple[NDArray[np.int32], Floats]:
     """The Gaussians that a layer reaches, and for each r, g, b, alpha, gate, onset."""
-    image = np.zeros((shape[0] * shape[1], 6), np.float32)
     strength = layer.strength.astype(np.float32) / 255
-    alpha = layer.target[:, 3].astype(np.float32) / 255
-    # Colours count by strength x alpha, alphas and onsets by strength: what does not show has no say in the mean.
-    image[layer.texels, :3] = layer.target[:, :3].astype(np.float32) / 255 * (strength * alpha)[:, None]
-    image[layer.texels, 3] = alpha * strength
+    target = layer.target.astype(np.float32) / 255
+    shown = strength * np.maximum(target[:, 3], HIDDEN)
+    image = np.zeros((shape[0] * shape[1], 7), np.float32)
+    image[layer.texels, :3] = target[:, :3] * shown[:, None]
+    image[layer.texels, 3] = target[:, 3] * strength
     image[layer.texels, 4] = strength
     image[layer.texels, 5] = layer.onset.astype(np.float32) / 255 * strength
-    rows = sampler.sample(image.reshape(*shape, 6))
+    image[layer.texels, 6] = shown
+    rows = sampler.sample(image.reshape(*shape, 7))
     gaussians = np.flatnonzero(rows[:, 4] > LEAST_GATE).astype(np.int32)
     rows = rows[gaussians]
-    gate = rows[:, 4:5].copy()
-    rows[:, :3] = (rows[:, :3] / np.maximum(rows[:, 3:4], 1e-4)).clip(0, 1)
-    rows[:, 3] /= gate[:, 0]
-    rows[:, 4] = gate[:, 0].clip(0, 1)
-    rows[:, 5] = (rows[:, 5] / gate[:, 0]).clip(0, 1)
-    return gaussians, rows
+    colors, coverage, gate, onset, weight = np.split(rows, [3, 4, 5, 6], 1)
+    return gaussians, np.concatenate([colors / weight, coverage / gate, gate, onset / gate], 1).clip(0, 1)

@@ -83,7 +83,7 @@ def reference(avatar, state):
     means = (posed[corners] * b[..., None]).sum(1) + rotation.apply(offsets)
     own = Rotation.from_quat(avatar.quaternions[:, [1, 2, 3, 0]].astype(float))
     axes = np.einsum("nabc,na->nbc", stretch[corners], b) @ own.as_matrix()
-    scales = np.exp(avatar.log_scales.astype(float)) * np.linalg.norm(axes, axis=1).clip(0.4, 2.5)
+    scales = np.exp(avatar.log_scales.astype(float)) * np.linalg.norm(axes, axis=1).clip(0.4, 3)
     return means, (rotation * own).as_matrix(), np.sqrt(scales**2 + avatar.low_pass**2), opacities, colors
 
 
