@@ -482,23 +482,21 @@ def run_suite(name: str, command: Sequence[Part], **extra: Part) -> SuiteResult:
 def lint() -> None:
     """Style, format, types and floors, over the whole tree; every check runs before the first failure is raised."""
     setup_engine()
-    config = ROOT / "engine" / "pyproject.toml"
-    mypy = words(tool("mypy"), "--config-file", config)
-    checks: dict[str, list[Part]] = {
-        "ruff check": [tool("ruff"), "check", "."],
-        "ruff format": [tool("ruff"), "format", "--check", "."],
-        "mypy engine": [*mypy, "engine/perse_engine", "engine/perse_protocol"],
-        "mypy perse_blender": [*mypy, "perse_blender"],
-        "mypy build.py": [*mypy, "build.py"],
-        "import-linter": [tool("lint-imports"), "--config", config, "--no-cache"],
-    }
     failed = []
-    for name, command in checks.items():
-        say(f"== {name}")
+    for line in (
+        "ruff check .",
+        "ruff format --check .",
+        "mypy --config-file engine/pyproject.toml engine/perse_engine engine/perse_protocol",
+        "mypy --config-file engine/pyproject.toml perse_blender",
+        "mypy --config-file engine/pyproject.toml build.py",
+        "lint-imports --config engine/pyproject.toml --no-cache",
+    ):
+        say(f"== {line}")
+        name, *arguments = line.split()
         try:
-            run(name, *command)
+            run(line, tool(name), *arguments)
         except Problem:
-            failed.append(name)
+            failed.append(line)
     if failed:
         raise Problem("lint-failed", f"{', '.join(failed)} found something", "read the reports above")
     say("lint: clean")
@@ -545,21 +543,20 @@ def bench() -> None:
     _, environment = setup(None)
     archive = package(environment)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        reports = [Path(folder) / "engine.json", Path(folder) / "blender.json"]
         say("== engine")
-        with reports[0].open("w") as stream:
-            measure = [str(tool("perse")), "bench", "--json"]
-            status = subprocess.run(measure, cwd=ROOT, env=clean_environment(), stdout=stream).returncode
-        if status != 0:
-            raise Problem("failed", f"perse bench ended with exit status {status}", "read what it printed above")
+        done = subprocess.run([str(tool("perse")), "bench", "--json"], env=clean_environment(), stdout=subprocess.PIPE)
+        if done.returncode != 0:
+            raise Problem(
+                "failed", f"perse bench ended with exit status {done.returncode}", "read what it printed above"
+            )
+        report = json.loads(done.stdout)
         say("== Blender")
-        programs, avatar = ROOT / "tests" / "benchmarks", Path(folder) / "bench.perse"
+        programs, avatar, rows = ROOT / "tests" / "benchmarks", Path(folder) / "bench.perse", Path(folder) / "rows.json"
         run("an avatar to measure", python_of(ENGINE), programs / "bench_avatar.py", "--out", avatar)
-        options = words("--zip", archive, "--avatar", avatar, "--out", reports[1])
+        options = words("--zip", archive, "--avatar", avatar, "--out", rows)
         command = words(python_of(environment), programs / "blender_frame.py", *options)
         run("Blender's benchmark", *command, BLENDER_USER_RESOURCES=folder, PERSE_ENGINE=tool("perse"))
-        report, rows = (json.loads(path.read_text()) for path in reports)
-    report["rows"] += rows
+        report["rows"] += json.loads(rows.read_text())
     (ROOT / "bench.json").write_text(json.dumps(report, indent=1))
     say(f"\n{report['machine']}\n{'name':<32} {'gaussians':>9} {'size':>11} {'median ms':>10} {'p95 ms':>8}")
     for row in report["rows"]:
