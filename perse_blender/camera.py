@@ -11,6 +11,8 @@ from .perse_protocol.client import numbers
 
 _FLIP = Matrix.Diagonal((1, -1, -1, 1))  # Blender looks along -z with y up, the engine along z with y down
 
+_FAR = 200.0  # an orthographic view is drawn from this many times its width away
+
 
 def pinhole(
     camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, width: int, height: int, matrix: Matrix | None = None
@@ -40,9 +42,23 @@ def pinhole(
 
 
 def from_projection(projection: Matrix, to_world: Matrix, width: int, height: int, near: float) -> Camera:
-    """The pinhole of an OpenGL `projection` and a camera-to-world matrix, whose scale does not count."""
+    """The pinhole of an OpenGL `projection` and a camera-to-world matrix, whose scale does not count.
+
+    An orthographic projection is approached from far away with a long lens.
+    """
     location, rotation, _ = to_world.decompose()
     view = _FLIP @ Matrix.LocRotScale(location, rotation, None).inverted()
+    if projection[3][3] == 1:
+        distance = _FAR * 2 / projection[0][0]
+        view[2][3] += distance
+        projection = Matrix(
+            (
+                (projection[0][0] * distance, 0, -projection[0][3], 0),
+                (0, projection[1][1] * distance, -projection[1][3], 0),
+                (0, 0, -1, 0),
+                (0, 0, -1, 0),
+            )
+        )
     return Camera(
         view=numbers(np.array(view)),
         fx=projection[0][0] * width / 2,

@@ -70,6 +70,20 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         except (EngineFailure, ProtocolError) as failure:
             self.report({"ERROR"}, f"PERSE: {failure}")
 
+    def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
+        """Something in the scene has changed; `view_draw` follows and looks for itself."""
+
+    def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
+        """Show the newest picture of the viewport and ask for the next."""
+        from .viewport import View, redraw_when_done  # needs the gpu module, which background mode may lack
+
+        view = self.__dict__.setdefault("view", View())
+        waits = view.update(context, depsgraph)
+        view.draw(context)
+        self.update_stats("PERSE", view.message)
+        if waits:
+            redraw_when_done(self, view)
+
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         clock = Clock()
         request = self._request(depsgraph)

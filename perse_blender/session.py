@@ -26,6 +26,8 @@ class _Session:
     client: EngineClient | None = None
     welcome: Welcome | None = None
     loaded: dict[Stamp, str] = field(default_factory=dict)
+    worker: threading.Thread | None = None
+    failed: tuple[object, EngineFailure] | None = None
 
 
 _session = _Session()
@@ -39,7 +41,7 @@ def client(poll: Poll | None = None) -> EngineClient:
         EngineFailure: there is no engine, or it cannot be started.
     """
     with _lock:
-        command = (str(find_engine(engine_preference()).command), "serve")
+        command = _command()
         if _session.client is None or _session.command != command:
             stop()
             _session.command = command
@@ -60,6 +62,31 @@ def instances(avatars: Sequence[Shown], poll: Poll | None = None) -> tuple[Insta
     )
 
 
+def prepare(avatars: Sequence[Shown]) -> bool:
+    """Start the engine and load `avatars` on a thread of their own; whether that is done.
+
+    Raises:
+        EngineFailure: it was tried and failed.
+    """
+    if is_preparing():
+        return False
+    task = (_command(), tuple(_stamp(shown) for shown in avatars))
+    running = _session.client
+    runs = running is not None and running.pid is not None and _session.command == task[0]
+    if runs and all(stamp in _session.loaded for stamp in task[1]):
+        return True
+    if _session.failed is not None and _session.failed[0] == task:
+        raise _session.failed[1]
+    _session.worker = threading.Thread(target=_prepare, args=(task, tuple(avatars)), name="perse-prepare", daemon=True)
+    _session.worker.start()
+    return False
+
+
+def is_preparing() -> bool:
+    """Whether `prepare` is at work."""
+    return _session.worker is not None and _session.worker.is_alive()
+
+
 def stop() -> None:
     """End the engine, if it runs."""
     with _lock:
@@ -68,6 +95,7 @@ def stop() -> None:
         _session.client = None
         _session.welcome = None
         _session.loaded.clear()
+        _session.failed = None
 
 
 def status() -> str:
@@ -84,7 +112,27 @@ def log_file() -> Path | None:
     return _session.client.log_file if _session.client else None
 
 
+def _command() -> tuple[str, ...]:
+    return (str(find_engine(engine_preference()).command), "serve")
+
+
+def _prepare(task: object, avatars: Sequence[Shown]) -> None:
+    try:
+        instances(avatars)
+        client()
+        _session.failed = None
+    except EngineFailure as failure:
+        _session.failed = (task, failure)
+
+
 def _engine_name(shown: Shown, poll: Poll | None) -> str:
+    stamp = _stamp(shown)
+    if stamp not in _session.loaded:
+        _session.loaded[stamp] = client(poll).load(shown.path, poll).id
+    return _session.loaded[stamp]
+
+
+def _stamp(shown: Shown) -> Stamp:
     try:
         found = shown.path.stat()
     except OSError as error:
@@ -93,7 +141,4 @@ def _engine_name(shown: Shown, poll: Poll | None) -> str:
             f"the file of {shown.name} cannot be read ({error.strerror})",
             "choose it again with Relink",
         ) from error
-    stamp = (str(shown.path), found.st_mtime_ns, found.st_size)
-    if stamp not in _session.loaded:
-        _session.loaded[stamp] = client(poll).load(shown.path, poll).id
-    return _session.loaded[stamp]
+    return (str(shown.path), found.st_mtime_ns, found.st_size)
