@@ -133,7 +133,7 @@ def _nearby(
 
 
 def trimmed_lashes(head: Head, template: NDArray[np.floating]) -> NDArray[np.float32]:
-    """`template` (V, 3) with lashes as short as they look in a photograph: the model's are solid strips."""
+    """`template` (V, 3) with the lashes drawn in: the model's are solid strips, and the photo's own are its texture."""
     result = np.asarray(template, np.float32).copy()
     if "lashes" not in head.parts:
         return result
@@ -143,9 +143,7 @@ def trimmed_lashes(head: Head, template: NDArray[np.floating]) -> NDArray[np.flo
         sockets = head.faces[head.face_parts == head.parts.index("sockets")]
         skin = np.intersect1d(skin, sockets)
     roots = skin[cKDTree(head.template[skin]).query(head.template[lashes])[1]]
-    eyes = head.joints[[LEFT_EYE, RIGHT_EYE], 1].mean()
-    length = np.where(head.template[lashes, 1] > eyes, 0.7, 0.1)[:, None]
-    result[lashes] = result[roots] + length * (head.template[lashes] - head.template[roots])
+    result[lashes] = result[roots]
     return result
 
 

@@ -1,8 +1,8 @@
 """The photo's hair, or what covers it, as a mesh of its own around the skull.
 
-A grid of directions around the skull's centre; along each the shell lies as far out as the hair's outline in the photo
-asks at the rim, close to the skin at the hairline, and as thick behind as at the rim. The hair's exact borders are
-alpha in its texture (`hair_texture`), not geometry.
+A grid of rays: from the skull's centre over its upper half, and from an axis below it further down, so that long hair
+falls. Along each ray the shell lies as far out as the hair's outline in the photo asks at the rim, close to the skin at
+the hairline, and as thick behind as at the rim. The hair's exact borders are alpha in its texture, not geometry.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import cv2
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, NECK, RIGHT_EYE, ROOT, Head
 from perse_engine.portraits.portrait import HairShell
 
-COLUMNS, ROWS = 73, 41  # azimuth with the seam behind, polar angle from the crown down
-LOWEST = np.radians(-72)
+COLUMNS, DOME, CURTAIN = 73, 23, 18  # azimuth with the seam behind; rows from the crown to the equator and below it
+ROWS = DOME + CURTAIN
 HAIRLINE, THICKEST = 0.0025, 0.35  # metres off the skin
-ANGLES = 240  # of the outline
+LOCK = 0.05  # metres, half the depth of hair that stands far off the head
+ANGLES = 240  # of the outline above the equator
+LONGEST = 0.42  # metres that hair falls below the skull's centre
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,12 +33,14 @@ class ShellGrid:
 
     Attributes:
         center: (3,) of the skull.
+        origins: (R, C, 3) where the rays start.
         directions: (R, C, 3) unit, head space.
-        skin: (R, C) metres from the center to the skin.
-        radius: (R, C) metres from the center to the shell.
+        skin: (R, C) metres from the origin to the skin.
+        radius: (R, C) metres from the origin to the shell.
     """
 
     center: NDArray[np.float64]
+    origins: NDArray[np.float64]
     directions: NDArray[np.float64]
     skin: NDArray[np.float64]
     radius: NDArray[np.float64]
@@ -44,7 +48,7 @@ class ShellGrid:
     @property
     def points(self) -> NDArray[np.float64]:
         """(R, C, 3) head space."""
-        return np.asarray(self.center + self.directions * self.radius[..., None])
+        return np.asarray(self.origins + self.directions * self.radius[..., None])
 
 
 def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: NDArray[np.floating]) -> ShellGrid:
@@ -57,46 +61,54 @@ def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: N
         person: (H, W) mask of what is person and not hair: face, ears, neck, clothes.
     """
     center = skull_center(head)
-    azimuth = np.linspace(-np.pi, np.pi, COLUMNS)[None]
-    latitude = np.linspace(np.pi / 2, LOWEST, ROWS)[:, None]
-    directions = np.stack(
-        [
-            np.sin(azimuth) * np.cos(latitude),
-            np.broadcast_to(np.sin(latitude), (ROWS, COLUMNS)),
-            np.cos(azimuth) * np.cos(latitude),
-        ],
-        -1,
-    )
-    covered = _ears_covered(head, camera, hair)
-    skin = _skin_distance(head, center, directions, covered)
-
     distance = float(camera.project(center[None])[0, 2])
     metres = distance / camera.fx
-    outline = _outline(camera.project(center[None])[0, :2], hair, metres)
-    local = directions @ camera.view[:3, :3].T
-    angle = np.arctan2(local[..., 1], local[..., 0])
-    towards = -local[..., 2]  # 1 straight at the camera
+    origins, directions = _rays(center, lowest_hair(head, center, camera, hair))
+    skin = _skin_distance(head, origins, directions, _ears_covered(head, camera, hair))
+    groups, outline = _outline(origins, directions, camera, hair, metres)
+    towards = -(directions @ camera.view[2, :3])  # 1 straight at the camera
+    side = np.sqrt(np.clip(1 - towards**2, 0, 1))
     within = cv2.distanceTransform((person < 0.5).astype(np.uint8), cv2.DIST_L2, 5) * metres
+    known = np.isfinite(outline)
+    # far from the head hair is a lock or a tail, not a wall that goes around it
+    power = np.maximum(1, (np.where(known, outline, 0) / (2.2 * LOCK)) ** 2)[groups]
 
-    thickness = np.full(ANGLES, 0.012)
+    thickness = np.where(known, 0.012, HAIRLINE)
     radius = skin + HAIRLINE
     for _ in range(9):
-        puff = np.interp(angle, _angles(), thickness, period=2 * np.pi)
-        usual = float(np.median(thickness[np.isfinite(outline)])) if np.isfinite(outline).any() else HAIRLINE
-        side = np.sqrt(np.clip(1 - towards**2, 0, 1))
-        full = usual + (puff - usual) * side**2
-        radius = skin + np.clip(full, HAIRLINE, None)
+        usual = float(np.clip(np.median(thickness[:ANGLES][known[:ANGLES]]), 0, 0.04)) if known[:ANGLES].any() else 0.0
+        full = usual + (thickness[groups] - usual) * side ** (2 * power)
+        full[DOME:] = np.where(known[groups][DOME:], full[DOME:], np.minimum(full[DOME:], usual))
+        radius = skin + np.maximum(full, HAIRLINE)
         # near the face the hair lies on the skin, and rises away from it
-        place = camera.project((center + directions * radius[..., None]).reshape(-1, 3))
+        place = camera.project((origins + directions * radius[..., None]).reshape(-1, 3))
         rise = _sampled(within, place).reshape(ROWS, COLUMNS)
         hugging = skin + HAIRLINE + np.minimum(0.9 * rise, np.maximum(full - HAIRLINE, 0))
         front = 1 / (1 + np.exp(-(towards + 0.05) / 0.06))
-        radius = radius + front * (np.minimum(hugging, radius) - radius)
-        radius = _smooth(radius)
-        reached = _reach(center, directions, radius, camera, metres)
-        missing = np.where(np.isfinite(outline), outline - reached, 0)
-        thickness = np.clip(gaussian_filter1d(thickness + missing, 1.2, mode="wrap"), HAIRLINE, THICKEST)
-    return ShellGrid(center, directions, skin, radius)
+        radius = _smooth(radius + front * (np.minimum(hugging, radius) - radius))
+        reached = _reach(origins, directions, radius, groups, camera, metres)
+        missing = np.where(known & (reached > 0), outline - reached, 0)
+        thickness = np.clip(_smooth_groups(thickness + missing), HAIRLINE, THICKEST)
+    return ShellGrid(center, origins, directions, skin, radius)
+
+
+def lowest_hair(head: Head, center: NDArray[np.float64], camera: Camera, hair: NDArray[np.floating]) -> float:
+    """The height, head space, below which there is no hair: the nape's, or where the photo's hair ends."""
+    nape = float(head.template[head.regions["scalp"] > 0.5, 1].min())
+    sides = hair_bottoms(center, camera, hair)
+    return max(min([nape, *sides]) - 0.01, float(center[1]) - LONGEST)
+
+
+def hair_bottoms(center: NDArray[np.float64], camera: Camera, hair: NDArray[np.floating]) -> list[float]:
+    """How low the hair hangs beside the head, head space, at each side of the photo that has some."""
+    rows, columns = np.nonzero(np.asarray(hair) > 0.5)
+    if not len(rows):
+        return []
+    distance = camera.project(center[None])[0, 2]
+    x, y = (columns + 0.5 - camera.cx) / camera.fx, (rows + 0.5 - camera.cy) / camera.fy
+    world = (np.stack([x, y, np.ones(len(rows))], 1) * distance - camera.view[:3, 3]) @ camera.view[:3, :3]
+    sides = (world[:, 0] > center[0] + 0.03, world[:, 0] < center[0] - 0.03)
+    return [float(np.quantile(world[side, 1], 0.01)) for side in sides if side.sum() > 50]
 
 
 def shell_mesh(grid: ShellGrid, head: Head, keep: NDArray[np.bool_]) -> HairShell:
@@ -144,31 +156,46 @@ def _ears_covered(head: Head, camera: Camera, hair: NDArray[np.floating]) -> tup
     return covered[0], covered[1]
 
 
+def _rays(center: NDArray[np.float64], lowest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Origins and directions (ROWS, COLUMNS, 3): a dome of rays from the center, and level ones from the axis below."""
+    azimuth = np.linspace(-np.pi, np.pi, COLUMNS)[None]
+    latitude = np.concatenate([np.linspace(np.pi / 2, 0, DOME), np.zeros(CURTAIN)])[:, None]
+    directions = np.stack(
+        [
+            np.sin(azimuth) * np.cos(latitude),
+            np.broadcast_to(np.sin(latitude), (ROWS, COLUMNS)),
+            np.cos(azimuth) * np.cos(latitude),
+        ],
+        -1,
+    )
+    origins = np.broadcast_to(center, (ROWS, COLUMNS, 3)).copy()
+    origins[DOME:, :, 1] = np.linspace(center[1], lowest, CURTAIN + 1)[1:, None]
+    return origins, directions
+
+
 def _skin_distance(
-    head: Head, center: NDArray[np.float64], directions: NDArray[np.float64], covered: tuple[bool, bool]
+    head: Head, origins: NDArray[np.float64], directions: NDArray[np.float64], covered: tuple[bool, bool]
 ) -> NDArray[np.float64]:
-    """(R, C) how far the skin reaches from the center; ears count where hair covers them."""
+    """(R, C) how far the skin reaches along each ray; ears count where hair covers them."""
     ears = head.regions["ears"] > 0.3
     left = head.template[:, 0] > 0
     hidden = ears & ((left & (not covered[0])) | (~left & (not covered[1])))
-    low = head.template[:, 1] < head.joints[NECK, 1] - 0.03
-    skin = head.face_parts == head.parts.index("skin")
-    solid = skin & ~(hidden | low)[head.faces].any(1)
-    corners = head.template[head.faces[solid]].astype(np.float64) - center
-    reach = _cast(corners, directions.reshape(-1, 3)).reshape(directions.shape[:2])
-    # holes (ears left out, the neck's opening) continue their surroundings, down the column
+    solid = (head.face_parts == head.parts.index("skin")) & ~hidden[head.faces].any(1)
+    corners = head.template[head.faces[solid]].astype(np.float64)
+    reach = _cast(corners, origins.reshape(-1, 3), directions.reshape(-1, 3)).reshape(origins.shape[:2])
+    # holes (ears left out, below the neck) continue their surroundings, down the column
     for column in range(reach.shape[1]):
         known = np.flatnonzero(reach[:, column] > 0)
         reach[:, column] = np.interp(np.arange(len(reach)), known, reach[known, column])
-    return np.asarray(np.minimum(reach, 0.17))
+    return np.asarray(np.minimum(reach, 0.16))
 
 
 @njit(cache=True, parallel=True)
-def _cast(corners: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) the farthest hit of each ray from the origin (Möller and Trumbore, 1997); 0 where there is none."""
+def _cast(corners: NDArray[np.float64], origins: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) the farthest hit of each ray (Möller and Trumbore, 1997); 0 where there is none."""
     reach = np.zeros(len(rays))
     for r in prange(len(rays)):
-        d = rays[r]
+        o, d = origins[r], rays[r]
         for f in range(len(corners)):
             a, b, c = corners[f, 0], corners[f, 1], corners[f, 2]
             u0, u1, u2 = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -177,10 +204,11 @@ def _cast(corners: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np
             determinant = u0 * p0 + u1 * p1 + u2 * p2
             if abs(determinant) < 1e-14:
                 continue
-            s = -(a[0] * p0 + a[1] * p1 + a[2] * p2) / determinant
+            a0, a1, a2 = a[0] - o[0], a[1] - o[1], a[2] - o[2]
+            s = -(a0 * p0 + a1 * p1 + a2 * p2) / determinant
             if s < -1e-6 or s > 1 + 1e-6:
                 continue
-            q0, q1, q2 = -a[1] * u2 + a[2] * u1, -a[2] * u0 + a[0] * u2, -a[0] * u1 + a[1] * u0
+            q0, q1, q2 = -a1 * u2 + a2 * u1, -a2 * u0 + a0 * u2, -a0 * u1 + a1 * u0
             t = (d[0] * q0 + d[1] * q1 + d[2] * q2) / determinant
             if t < -1e-6 or s + t > 1 + 1e-6:
                 continue
@@ -188,41 +216,81 @@ def _cast(corners: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np
     return reach
 
 
-def _angles() -> NDArray[np.float64]:
-    return np.linspace(-np.pi, np.pi, ANGLES, endpoint=False)
+def _outline(
+    origins: NDArray[np.float64],
+    directions: NDArray[np.float64],
+    camera: Camera,
+    hair: NDArray[np.floating],
+    metres: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What the photo says about how far hair reaches.
 
+    Returns:
+        groups (R, C): rays that lie on one line of the picture: ANGLES around the center, then two sides of each row.
+        outline (ANGLES + 2 * CURTAIN,): metres that hair reaches along that line; NaN where there is none.
+    """
+    level = camera.view[:3, :3] @ np.array([1.0, 0, 0])
+    local = directions @ camera.view[:3, :3].T
+    angle = np.arctan2(local[..., 1], local[..., 0])
+    groups = ((angle + np.pi) / (2 * np.pi) * ANGLES).round().astype(np.int64) % ANGLES
+    # lines that only rays towards or away from the camera lie on never show the shell's rim: their neighbours do
+    across_view = np.zeros(ANGLES)
+    np.maximum.at(across_view, groups[:DOME], np.hypot(local[:DOME, :, 0], local[:DOME, :, 1]))
+    rims = np.flatnonzero(across_view > 0.95)
+    apart = np.abs(np.arange(ANGLES)[:, None] - rims)
+    nearest = rims[np.minimum(apart, ANGLES - apart).argmin(1)]
+    groups[:DOME] = nearest[groups[:DOME]]
+    rightwards = local[DOME:] @ level < 0
+    groups[DOME:] = ANGLES + 2 * np.arange(CURTAIN)[:, None] + rightwards
 
-def _outline(center: NDArray[np.float64], hair: NDArray[np.floating], metres: float) -> NDArray[np.float64]:
-    """(ANGLES,) how far hair reaches from the center in each direction of the picture, metres; NaN without."""
+    angles = np.arange(ANGLES) / ANGLES * 2 * np.pi - np.pi
+    ways = np.stack([np.cos(angles), np.sin(angles)], 1)
+    across = level[:2] / np.linalg.norm(level[:2])
+    ways = np.concatenate([ways, np.tile(np.stack([across, -across]), (CURTAIN, 1))])
+    starts = np.concatenate([np.repeat(origins[:1, 0], ANGLES, 0), np.repeat(origins[DOME:, 0], 2, 0)])
+    pixels = camera.project(starts)[:, :2]
     steps = np.arange(1, int(0.45 / metres), 1.0)
-    x = center[0] + np.cos(_angles())[:, None] * steps - 0.5
-    y = center[1] + np.sin(_angles())[:, None] * steps - 0.5
-    seen = cv2.remap(np.asarray(hair, np.float32), x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
-    there = seen > 0.5
+    place = pixels[:, None] + ways[:, None] * steps[None, :, None]
+    there = _sampled(hair, place.reshape(-1, 2)).reshape(len(ways), -1) > 0.5
     reach = np.where(there.any(1), (there.shape[1] - there[:, ::-1].argmax(1)) * metres, np.nan)
-    known = np.isfinite(reach)
-    if not known.any():
-        return reach
-    # one stray lock does not move the outline
-    filled = np.interp(_angles(), _angles()[known], reach[known], period=2 * np.pi)
-    return np.where(known, np.median(np.stack([np.roll(filled, k) for k in (-2, -1, 0, 1, 2)]), 0), np.nan)
+    known = np.isfinite(reach[:ANGLES])
+    if known.any():
+        # one stray lock does not move the outline
+        filled = np.interp(angles, angles[known], reach[:ANGLES][known], period=2 * np.pi)
+        calm = np.median(np.stack([np.roll(filled, k) for k in (-2, -1, 0, 1, 2)]), 0)
+        reach[:ANGLES] = np.where(known, calm, np.nan)
+    return groups, reach
 
 
 def _reach(
-    center: NDArray[np.float64],
+    origins: NDArray[np.float64],
     directions: NDArray[np.float64],
     radius: NDArray[np.float64],
+    groups: NDArray[np.int64],
     camera: Camera,
     metres: float,
 ) -> NDArray[np.float64]:
-    """(ANGLES,) how far the shell reaches in each direction of the picture, metres."""
-    middle = camera.project(center[None])[0, :2]
-    fine = cv2.resize(directions * radius[..., None], None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
-    place = camera.project(center + fine.reshape(-1, 3))[:, :2] - middle
+    """(ANGLES + 2 * CURTAIN,) how far the shell reaches along each line of the picture, metres; 0 on unused lines."""
+    reach = np.zeros(ANGLES + 2 * CURTAIN)
+    fine = cv2.resize((directions * radius[..., None])[:DOME], None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+    middle = camera.project(origins[:1, 0])[0, :2]
+    place = camera.project(origins[0, 0] + fine.reshape(-1, 3))[:, :2] - middle
     bins = ((np.arctan2(place[:, 1], place[:, 0]) + np.pi) / (2 * np.pi) * ANGLES).round().astype(int) % ANGLES
-    reach = np.zeros(ANGLES)
     np.maximum.at(reach, bins, np.hypot(place[:, 0], place[:, 1]) * metres)
-    return gaussian_filter1d(reach, 1, mode="wrap")
+    reach[np.setdiff1d(np.arange(ANGLES), groups[:DOME])] = 0
+    low = (origins + directions * radius[..., None])[DOME:].reshape(-1, 3)
+    shift = camera.project(low)[:, :2] - camera.project(origins[DOME:].reshape(-1, 3))[:, :2]
+    np.maximum.at(reach, groups[DOME:].reshape(-1), np.hypot(shift[:, 0], shift[:, 1]) * metres)
+    return reach
+
+
+def _smooth_groups(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Over neighbouring angles, and over neighbouring rows of either side."""
+    result = values.copy()
+    result[:ANGLES] = gaussian_filter1d(values[:ANGLES], 1.2, mode="wrap")
+    for side in (0, 1):
+        result[ANGLES + side :: 2] = gaussian_filter1d(values[ANGLES + side :: 2], 0.6, mode="nearest")
+    return result
 
 
 def _smooth(radius: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -234,12 +302,5 @@ def _smooth(radius: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _sampled(image: NDArray[np.floating], place: NDArray[np.floating]) -> NDArray[np.float32]:
     """(N,) values of an image at pixels (N, ≥2)."""
-    points = np.asarray(place[:, :2], np.float32) - np.float32(0.5)
-    read = cv2.remap(
-        np.asarray(image, np.float32),
-        np.ascontiguousarray(points[:, 0]).reshape(-1, 1),
-        np.ascontiguousarray(points[:, 1]).reshape(-1, 1),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(read.reshape(-1), np.float32)
+    points = np.asarray(place, np.float64)[:, 1::-1].T - 0.5
+    return np.asarray(map_coordinates(np.asarray(image, np.float32), points, order=1, mode="nearest"), np.float32)

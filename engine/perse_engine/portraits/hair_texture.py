@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.heads.head import LEFT_EYE, Head
-from perse_engine.portraits.hair_shell import COLUMNS, ROWS, ShellGrid
+from perse_engine.portraits.hair_shell import COLUMNS, ROWS, ShellGrid, hair_bottoms
 from perse_engine.portraits.parts import disc
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
@@ -86,26 +86,15 @@ def _around_person(window: Window) -> NDArray[np.float32]:
     """(S, S) the person and the pixels right beside."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
-    grown = cv2.dilate(np.asarray(person, np.float32), disc(eyes * 0.03))
+    grown = cv2.dilate(np.asarray(person, np.float32), disc(eyes * 0.015))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), max(eyes * 0.008, 0.5)), np.float32)
 
 
 def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture, seed: int) -> Texture:
     """Where hair grows that the photo cannot show: over the scalp, and down to where it ends at the sides."""
-    camera = window.camera
-    rows, columns = np.nonzero(window.masks["hair"] > 0.5)
-    scalp = head.template[head.regions["scalp"] > 0.5]
-    nape = float(scalp[:, 1].min())
-    lower = nape
-    if len(rows):
-        distance = camera.project(grid.center[None])[0, 2]
-        rays = np.stack(
-            [(columns + 0.5 - camera.cx) / camera.fx, (rows + 0.5 - camera.cy) / camera.fy, np.ones(len(rows))], 1
-        )
-        world = (rays * distance - camera.view[:3, 3]) @ camera.view[:3, :3]
-        sides = (world[:, 0] > grid.center[0] + 0.03, world[:, 0] < grid.center[0] - 0.03)
-        lowest = [np.quantile(world[side, 1], 0.01) if side.sum() > 50 else nape for side in sides]
-        lower = min(float(np.mean(lowest)), nape)
+    nape = float(head.template[head.regions["scalp"] > 0.5, 1].min())
+    bottoms = hair_bottoms(grid.center, window.camera, window.masks["hair"])
+    lower = min(float(np.mean(bottoms)), nape) if bottoms else nape
     y, z = positions[..., 1], positions[..., 2]
     ragged = _locks(seed) * 0.004
     above = _step(y + ragged, lower, 0.0015)

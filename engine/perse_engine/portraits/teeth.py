@@ -10,6 +10,7 @@ from perse_engine.heads.head import JAW, Head
 from perse_engine.portraits.correspondence import Correspondence
 
 LOWERED, RAISED = 0.008, 0.002  # metres that the photo may move the teeth
+HIDDEN = 0.0006  # metres from the rims of closed lips to the edges of the teeth
 CLEARANCE = 0.006  # metres from the lips' rims back to the teeth
 
 
@@ -35,8 +36,7 @@ def settled_teeth(
 ) -> NDArray[np.float32]:
     """(V, 3) displacement of the rest head that seats the teeth behind the lips.
 
-    The upper row ends a little below the upper lip, as it does at rest, or where the photo's teeth end; the lower row
-    ends a little below the lower lip's rim; both stay clear of the lips.
+    Both rows end just where closed lips hide them, or lower where the photo shows teeth, and stay clear of the lips.
 
     Args:
         template: (V, 3) the rest head with its detail.
@@ -50,7 +50,7 @@ def settled_teeth(
     upper = own[head.weights[own, JAW] < 0.5]
     lower = np.setdiff1d(own, upper)
     rims = correspondence.points(head, template)
-    for row, rim, side, hidden in ((upper, 13, -1, 0.0015), (lower, 14, 1, -0.0015)):
+    for row, rim, side, hidden in ((upper, 13, -1, -HIDDEN), (lower, 14, 1, HIDDEN)):
         if len(row):
             edge = row[np.abs(template[row, 0]) < 0.01]
             reach = (template[edge, 1] * side).max() * side

@@ -59,8 +59,9 @@ def paint_head_texture(
     own = np.clip((sight.confidence - 0.006) / 0.05, 0, 1) * np.clip((believed - 0.6) * 3, 0, 1) * (skin | bust)
     own = _feathered(own.astype(np.float32))
     mirrored, other = _mirrored(head, texels, color, own)
-    mirrored = _toned(mirrored, other, color, own)
-    other = other * (1 - own)
+    mirrored, gain = _toned(mirrored, other, color, own)
+    # shadow does not turn into light: what the other side hides in it is better continued than brightened
+    other = other * (1 - own) * np.clip((1.5 - gain) / 0.3, 0, 1)
     known = own + other
     base = (color * own[..., None] + mirrored * other[..., None]) / np.maximum(known, 1e-6)[..., None]
 
@@ -73,6 +74,9 @@ def paint_head_texture(
     for name, tone in INNER.items():
         if name in names:
             texture[names[name]] = tone
+    if "teeth" in names:  # the lips' shadow, deeper towards the back
+        depth = texels.interpolate(head.faces, head.template)[..., 2][names["teeth"]]
+        texture[names["teeth"]] *= np.clip(1 - (depth.max() - depth) / 0.04, 0.3, 1)[:, None]
     if "eyes" in names:
         _add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
     if "teeth" in names:
@@ -122,8 +126,8 @@ def _mirrored(head: Head, texels: Texels, color: Texture, weight: Texture) -> tu
     )
 
 
-def _toned(mirrored: Texture, other: Texture, color: Texture, own: Texture) -> Texture:
-    """The other side in this side's light: scaled, locally, by how both differ where both are seen."""
+def _toned(mirrored: Texture, other: Texture, color: Texture, own: Texture) -> tuple[Texture, Texture]:
+    """The other side in this side's light: scaled, locally, by how both differ where both are seen; and that scale."""
     small = (SIDE // 8, SIDE // 8)
     both = (own * other)[..., None]
     sums = [cv2.resize(image * both, small, interpolation=cv2.INTER_AREA) for image in (color, mirrored)]
@@ -133,12 +137,15 @@ def _toned(mirrored: Texture, other: Texture, color: Texture, own: Texture) -> T
     for sigma in (3, 8, 24):
         here, there, share = (cv2.GaussianBlur(image, (0, 0), sigma) for image in (*sums, weight))
         share = share.reshape(reach.shape)
-        level = np.clip((here + 2e-3 * share) / np.maximum(there + 2e-3 * share, 1e-9), 0.35, 2.5)
+        level = (here + 2e-3 * share) / np.maximum(there + 2e-3 * share, 1e-9)
+        # the hue is the skin's, only the light differs
+        level = np.clip(0.7 * level.mean(-1, keepdims=True) + 0.3 * level, 0.4, 1.6)
         new = np.clip(share / 0.02, 0, 1) * (1 - reach)
         ratio += level * new
         reach += new
     ratio += (1 - reach) * 1.0
-    return np.asarray(mirrored * cv2.resize(ratio, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.float32)
+    gain = np.asarray(cv2.resize(ratio, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.float32)
+    return mirrored * gain, gain.mean(-1)
 
 
 def _completed(color: Texture, weight: Texture) -> Texture:

@@ -15,7 +15,7 @@ from perse_engine.surfaces.rasterize import Fragments, rasterize_mesh
 from perse_engine.surfaces.shading import interpolate
 
 DEPTH_SIDE = 1024  # pixels across the mesh when it is asked what hides what
-PIXEL_REACH = 0.75  # pixels of the picture
+PIXEL_REACH = 0.4  # pixels of the picture
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
