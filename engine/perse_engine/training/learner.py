@@ -52,8 +52,10 @@ LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 class Learner:
     """An avatar that learns. Its arrays change in place; `arrays` is all that a checkpoint needs."""
 
-    def __init__(self, start: Avatar, steps: int) -> None:
+    def __init__(self, start: Avatar, steps: int, device: str = "cpu") -> None:
+        """Begin at `start` and plan for `steps`; pictures are drawn and compared on the torch `device`."""
         self._steps = steps
+        self._device = torch.device(device)
         self._parameters = parameters_of(start)
         self._shared = with_parameters(start, self._parameters)
         self._anchors = {name: tensor.detach().numpy().copy() for name, tensor in self._named()}
@@ -77,16 +79,14 @@ class Learner:
         """Take one step and return its loss."""
         stance = take_stance(self._shared, lesson.state)
         decoded = decode_torch(self._shared, stance, self._parameters)
-        color, alpha = rasterize_torch(*decoded, lesson.camera)
-        background = torch.from_numpy(lesson.background)
-        composed = color + (1 - alpha)[..., None] * background
-        loss = picture_loss(
-            composed,
-            alpha,
-            torch.from_numpy(lesson.target),
-            torch.from_numpy(lesson.matte),
-            torch.from_numpy(lesson.weights),
+        means, quaternions, scales, opacities, colors = (tensor.to(self._device) for tensor in decoded)
+        color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
+        background, target, matte, weights = (
+            torch.from_numpy(array).to(self._device)
+            for array in (lesson.background, lesson.target, lesson.matte, lesson.weights)
         )
+        composed = color + (1 - alpha)[..., None] * background
+        loss = picture_loss(composed, alpha, target, matte, weights)
         loss.backward()
         self._move(stance.weights, stance.presence, step)
         return float(loss.detach())

@@ -36,8 +36,9 @@ def structural_similarity(first: Tensor, second: Tensor, weights: Tensor) -> Ten
     Boxes count by the mean of `weights` (H, W), at most 1, so that what is not known does not count.
     """
     x, y = first.permute(2, 0, 1), second.permute(2, 0, 1)
-    stacked = torch.stack([x, y, x * x, y * y, x * y])
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = avg_pool2d(stacked, WINDOW, STRIDE).unbind(0)
+    # What depends on the target alone is averaged apart, so that no gradient is carried through it.
+    mean_x, mean_xx, mean_xy = avg_pool2d(torch.stack([x, x * x, x * y]), WINDOW, STRIDE).unbind(0)
+    mean_y, mean_yy = avg_pool2d(torch.stack([y, y * y]), WINDOW, STRIDE).unbind(0)
     variance = mean_xx - mean_x**2 + mean_yy - mean_y**2
     covariance = mean_xy - mean_x * mean_y
     similarity = ((2 * mean_x * mean_y + 1e-4) * (2 * covariance + 9e-4)) / (

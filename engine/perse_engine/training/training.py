@@ -22,6 +22,7 @@ from perse_engine.clips.frames import Dataset
 from perse_engine.errors import Cancelled
 from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
+from perse_engine.splatting.rasterize import available_backends
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
 from perse_engine.training.footage import low_pass, photo_view, training_views
 from perse_engine.training.learner import Learner
@@ -108,7 +109,7 @@ def train_views(
         OSError: `work` cannot be written.
     """
     lessons = Lessons(views, photo, preset, seed)
-    learner = Learner(start, preset.steps)
+    learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu")
     arrays = learner.arrays()
     fingerprint = _fingerprint(start, views, preset, seed)
     checkpoint = work / CHECKPOINT
