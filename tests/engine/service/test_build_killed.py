@@ -1,4 +1,4 @@
-"""The real stages, small: killed anywhere, the same command ends with the same avatar."""
+"""The real stages, small: killed anywhere, the same command ends with the same avatar; and what comes of it."""
 
 import json
 import os
@@ -60,8 +60,16 @@ def wait_for(folder, stage, share):
 
 
 @pytest.fixture(scope="module")
-def unbroken(photo, tmp_path_factory):
-    return finish(photo, tmp_path_factory.mktemp("unbroken"))
+def folder(photo, tmp_path_factory):
+    """Where a build that was not broken off lies."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    finish(photo, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder):
+    return load_avatar(folder / "me.perse")
 
 
 def test_killed_in_every_stage(photo, unbroken, tmp_path):
@@ -85,3 +93,29 @@ def test_ctrl_c_ends_with_130_and_can_be_resumed(photo, unbroken, tmp_path):
     assert err.splitlines()[-1].startswith("perse: cancelled: ")
     assert json.loads((tmp_path / "me.draft-0.work" / "job.json").read_text())["state"] == "cancelled"
     assert (finish(photo, tmp_path).colors == unbroken.colors).all()
+
+
+def test_the_avatar_is_measured_against_what_lies_beside_it(folder):
+    command = [sys.executable, "-c", PERSE, "evaluate", folder / "me.perse", "--report", folder / "report"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
+    rows = {row["name"]: row for row in json.loads((folder / "report" / "report.json").read_text())["rows"]}
+    assert rows["PSNR, photo state against the photo"]["value"] > 15
+    assert rows["held-out expressions and views, 256²"]["value"] > 15
+    assert rows["512² against 256²"]["value"] > 30
+    assert rows["mean change outside the taught region"]["value"] is not None
+    assert all(row["value"] is not None or row["note"].startswith("not run: ") for row in rows.values())
+
+
+def test_clips_are_measured_without_an_avatar(folder):
+    clips = folder / "me.draft-0.work" / "dataset"
+    command = [sys.executable, "-c", PERSE, "evaluate", clips, "--report", folder / "clips", "--json"]
+    rows = json.loads(subprocess.check_output(command, text=True, timeout=LIMIT_S))
+    assert {row["section"] for row in rows} == {"photo", "identity"}
+
+
+def test_the_photos_own_view_is_framed_as_the_photo(folder, photo):
+    out = folder / "photo.png"
+    command = [sys.executable, "-c", PERSE, "render", folder / "me.perse", "--out", out]
+    subprocess.run([*command, "--state", "photo", "--camera", "portrait"], check=True)
+    with Image.open(out) as drawn, Image.open(photo) as original:
+        assert drawn.size == original.size
