@@ -84,7 +84,8 @@ def start_avatar(
     return dataclasses.replace(
         plain,
         colors=(rows[:, :3] / rows[:, 4:]).clip(0, 1),
-        coverage_logits=_logits(rows[:, 3]),
+        # A mean reaches over the border of a tile; what is hidden must not begin to show there.
+        coverage_logits=_logits(np.minimum(rows[:, 3], sampler.sample_sharply(base[..., 3:])[:, 0])),
         appearance=_appearance(wardrobe, sampler),
     )
 
@@ -147,6 +148,10 @@ class _Sampler:
             out[chosen] = _bilinear(scaled, self._place[chosen] / 2**level - 0.5)
         return out
 
+    def sample_sharply(self, image: Floats) -> Floats:
+        """(N, C) of an image (A, B, C), between the nearest texels."""
+        return _bilinear(image, self._place - 0.5)
+
 
 def _bilinear(image: Floats, place: NDArray[np.floating]) -> Floats:
     """(n, C) of an image (A, B, C) at `place` (n, 2), x and y in pixel centres; beyond the border is the border."""
@@ -177,7 +182,8 @@ def _appearance(wardrobe: Wardrobe, sampler: _Sampler) -> Appearance:
         gaussians=gaussians,
         gates=np.ascontiguousarray(rows[:, 4]),
         colors=np.ascontiguousarray(rows[:, :3]),
-        coverage_logits=_logits(rows[:, 3]),
+        # A mean reaches over the border of a tile; what is hidden must not begin to show there.
+        coverage_logits=_logits(np.minimum(rows[:, 3], sampler.sample_sharply(base[..., 3:])[:, 0])),
         offsets=np.zeros((len(gaussians), 3), np.float32),
         onsets=np.ascontiguousarray(rows[:, 5]),
         softness=np.array([layer.softness for layer in wardrobe.layers], np.float32),

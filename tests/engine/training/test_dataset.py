@@ -120,7 +120,7 @@ def test_it_begins_close_to_the_texture(dataset):
     skin = start.figure.face_parts[start.triangles] == 0
     covered = 1 / (1 + np.exp(-start.coverage_logits))
     assert np.quantile(covered[skin], 0.1) > 0.9  # but for those that lie on the seam
-    assert np.quantile(covered[~skin], 0.9) < 0.01
+    assert np.quantile(covered[~skin], 0.95) < 0.01
     assert 0.15 < (~skin).mean() < 0.6
 
 
