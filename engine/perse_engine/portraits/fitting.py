@@ -6,6 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,10 +25,14 @@ from perse_engine.portraits.landmarks import Face, Tracker
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
+from perse_engine.portraits.refinement import refine_textures
 from perse_engine.portraits.teeth import settled_teeth, teeth_pixels
+from perse_engine.portraits.texture import SIDE as TEXTURE_SIDE
 from perse_engine.portraits.texture import paint_head_texture
 from perse_engine.portraits.window import open_window
 from perse_engine.progress import Progress, silent
+from perse_engine.surfaces.rasterize import rasterize_mesh
+from perse_engine.surfaces.unproject import look, texel_map
 
 IRIS_RADIUS = (0.0050, 0.0066)  # metres; people differ little
 WORST_RESIDUAL = 0.06  # share of the eyes' distance; drawn faces fit no head
@@ -74,21 +79,27 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     calm = rest_head(head, fit.identity.astype(np.float32), np.zeros(0, np.float32))[0] + offsets
     offsets = offsets + settled_teeth(head, correspondence, calm, rest + offsets, seen, teeth, face.landmarks)
     personal = personal_head(head, fit.identity, offsets)
-    camera, state = _pose(personal, fit, lens)
+    camera, state = _pose(personal, fit, lens, _body_turn(personal, fit, lens, parts["clothes"], face))
     iris = _iris(personal, state, face, camera, photo)
     state = _with_gaze(personal, state, face, camera)
     vertices = pose_head(personal, state).vertices
     progress("portrait", 4, STAGES)
-    skull = dataclasses.replace(camera, view=camera.view @ joint_transforms(personal.joints, state.pose)[NECK])
+    transforms = joint_transforms(personal.joints, state.pose)
+    skull = dataclasses.replace(camera, view=camera.view @ transforms[NECK])
     person = np.clip(parts["skin"] + parts["ears"] + parts["neck"] + parts["clothes"], 0, 1)
     grid = build_grid(personal, skull, parts["hair"], person)
     square = crop_square(face.landmarks, parts["hair"])
     window = open_window(photo.pixels, parts, face.landmarks, camera, square)
     skull_window = dataclasses.replace(window, camera=dataclasses.replace(window.camera, view=skull.view))
-    hair_texture = paint_hair(grid, personal, skull_window, seed)
-    shell = shell_mesh(grid, personal, kept_cells(hair_texture))
+    hair_texture, hair_sight = paint_hair(grid, personal, skull_window, seed)
+    shell, shell_vertices = shell_mesh(grid, personal, kept_cells(hair_texture), transforms)
     progress("portrait", 5, STAGES)
-    texture, confidence = paint_head_texture(personal, vertices, window, iris, seed)
+    texels = texel_map(personal.uv, personal.uv_faces, (TEXTURE_SIDE, TEXTURE_SIDE))
+    sight = look(vertices, personal.faces, window.camera, texels)
+    texture, confidence = paint_head_texture(personal, texels, sight, window, iris, seed)
+    texture, hair_texture = refine_textures(
+        personal, vertices, shell, shell_vertices, texture, hair_texture, (texels, sight), hair_sight, window
+    )
     progress("portrait", 6, STAGES)
     return Portrait(
         photo=photo.pixels,
@@ -139,10 +150,35 @@ def crop_square(landmarks: NDArray[np.floating], hair: Mask) -> tuple[float, flo
     return x, y, side
 
 
-def _pose(head: Head, fit: Fit, lens: Camera) -> tuple[Camera, HeadState]:
-    """Share the head's rotation between the camera and the neck: shoulders face where the head does, but upright."""
+def _body_turn(head: Head, fit: Fit, lens: Camera, clothes: Mask, face: Face) -> float:
+    """Radians by which the shoulders are turned further than the head: what makes the bust cover the clothes best."""
+    if "bust" not in head.parts:
+        return 0.0
+    bust = head.faces[head.face_parts == head.parts.index("bust")]
+    scale = 40 / face.eye_distance
+    small = lens.resized(max(1, round(lens.width * scale)), max(1, round(lens.height * scale)))
+    worn = cv2.resize(clothes, (small.width, small.height), interpolation=cv2.INTER_AREA) > 0.5
+    chin = int(face.landmarks[152, 1] * scale)
+    worn[:chin] = False
+    best, turn = -1.0, 0.0
+    for candidate in np.radians(np.arange(-48, 49, 12)):
+        camera, state = _pose(head, fit, small, float(candidate))
+        drawn = rasterize_mesh(pose_head(head, state).vertices, bust, camera).triangle >= 0
+        drawn[:chin] = False
+        score = (drawn & worn).sum() / max((drawn | worn).sum(), 1) - 0.08 * abs(candidate)
+        if score > best:
+            best, turn = float(score), float(candidate)
+    return turn
+
+
+def _pose(head: Head, fit: Fit, lens: Camera, body_turn: float) -> tuple[Camera, HeadState]:
+    """Share the head's rotation between the camera and the neck: the shoulders stay upright.
+
+    Args:
+        body_turn: radians that the shoulders are turned further than the head.
+    """
     facing = np.diag([1.0, -1.0, -1.0]) @ fit.rotation
-    yaw = math.atan2(facing[0, 2], facing[2, 2])
+    yaw = math.atan2(facing[0, 2], facing[2, 2]) + body_turn
     c, s = math.cos(yaw), math.sin(yaw)
     body = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     tilt = body.T @ facing

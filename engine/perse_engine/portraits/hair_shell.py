@@ -111,10 +111,13 @@ def hair_bottoms(center: NDArray[np.float64], camera: Camera, hair: NDArray[np.f
     return [float(np.quantile(world[side, 1], 0.01)) for side in sides if side.sum() > 50]
 
 
-def shell_mesh(grid: ShellGrid, head: Head, keep: NDArray[np.bool_]) -> HairShell:
-    """The grid's kept cells as a mesh.
+def shell_mesh(
+    grid: ShellGrid, head: Head, keep: NDArray[np.bool_], transforms: NDArray[np.floating]
+) -> tuple[HairShell, NDArray[np.float32]]:
+    """The grid's kept cells as a mesh, and its vertices (H, 3) as in the photo.
 
     Args:
+        transforms: (5, 4, 4) skinning transforms of the photo's pose; the grid rides the skull in it.
         keep: (R - 1, C - 1) cells in which the texture shows anything.
     """
     rows, columns = grid.radius.shape
@@ -132,7 +135,12 @@ def shell_mesh(grid: ShellGrid, head: Head, keep: NDArray[np.bool_]) -> HairShel
     weights = np.zeros((len(used), 5), np.float32)
     weights[:, ROOT], weights[:, NECK] = falls, 1 - falls
     uv = np.stack([u.reshape(-1), v.reshape(-1)], 1)[used]
-    return HairShell(vertices.astype(np.float32), renumbered[faces].astype(np.int32), uv.astype(np.float32), weights)
+    pose = np.asarray(transforms, np.float64)
+    posed = vertices @ pose[NECK, :3, :3].T + pose[NECK, :3, 3]
+    blended = (weights.astype(np.float64) @ pose.reshape(5, 16)).reshape(-1, 4, 4)
+    rest = np.linalg.solve(blended[:, :3, :3], (posed - blended[:, :3, 3])[..., None])[..., 0]
+    shell = HairShell(rest.astype(np.float32), renumbered[faces].astype(np.int32), uv.astype(np.float32), weights)
+    return shell, posed.astype(np.float32)
 
 
 def skull_center(head: Head) -> NDArray[np.float64]:

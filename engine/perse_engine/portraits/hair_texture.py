@@ -11,15 +11,15 @@ from perse_engine.portraits.hair_shell import COLUMNS, ROWS, ShellGrid, hair_bot
 from perse_engine.portraits.parts import disc
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
-from perse_engine.surfaces.unproject import look, texel_map
+from perse_engine.surfaces.unproject import Sight, look, texel_map
 
 SIDE = 1024
 BEHIND_RIM = 0.03  # metres within which hair looks like what lies before it
 Texture = NDArray[np.float32]
 
 
-def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> Texture:
-    """(SIDE, SIDE, 4) sRGB and straight alpha over the whole grid.
+def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> tuple[Texture, Sight]:
+    """(SIDE, SIDE, 4) sRGB and straight alpha over the whole grid, and where the window sees it.
 
     Args:
         window: of the photo, its camera seeing the skull's rest space.
@@ -52,7 +52,7 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> Textur
     base = color * (own + before)[..., None] + color[:, ::-1] * other[..., None]
     painted = _filled_around(base / np.maximum(known, 1e-6)[..., None], known)
     painted += _strands(color, own, painted, seed) * (1 - known)[..., None]
-    return np.dstack([np.clip(painted, 0, 1), np.clip(alpha, 0, 1)]).astype(np.float32)
+    return np.dstack([np.clip(painted, 0, 1), np.clip(alpha, 0, 1)]).astype(np.float32), sight
 
 
 def kept_cells(texture: Texture) -> NDArray[np.bool_]:
@@ -86,7 +86,9 @@ def _around_person(window: Window) -> NDArray[np.float32]:
     """(S, S) the person and the pixels right beside."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
-    grown = cv2.dilate(np.asarray(person, np.float32), disc(eyes * 0.015))
+    # narrow notches between locks are no way through
+    closed = cv2.morphologyEx(np.asarray(person, np.float32), cv2.MORPH_CLOSE, disc(eyes * 0.1))
+    grown = cv2.dilate(closed, disc(eyes * 0.015))
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), max(eyes * 0.008, 0.5)), np.float32)
 
 
@@ -102,7 +104,10 @@ def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture
     temple = float(head.joints[LEFT_EYE, 1]) + 0.01
     slope = np.minimum((z - (grid.center[2] - 0.005)) * 1.6, 0.09)
     side = _step(y + ragged, temple + slope, 0.002)
-    back = _step(ragged - z, -(grid.center[2] - 0.012), 0.003)
+    # hair that hangs below the ears covers them too
+    ears = float(head.template[head.regions["ears"] > 0.5, 1].mean()) if (head.regions["ears"] > 0.5).any() else lower
+    hangs = float(np.clip((ears - lower - 0.01) / 0.03, 0, 1))
+    back = _step(ragged - z, -(grid.center[2] - 0.012 + 0.035 * hangs), 0.003)
     return np.asarray(above * np.maximum(side, back), np.float32)
 
 

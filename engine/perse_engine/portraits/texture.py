@@ -14,7 +14,7 @@ from perse_engine.portraits.portrait import Iris
 from perse_engine.portraits.teeth import teeth_pixels
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
-from perse_engine.surfaces.unproject import Sight, Texels, look, texel_map
+from perse_engine.surfaces.unproject import Sight, Texels
 
 SIDE = 1024
 LASH_LINE = 0.0009  # metres
@@ -29,18 +29,17 @@ INNER = {
 
 
 def paint_head_texture(
-    head: Head, vertices: NDArray[np.floating], window: Window, iris: Iris, seed: int
+    head: Head, texels: Texels, sight: Sight, window: Window, iris: Iris, seed: int
 ) -> tuple[Texture, Texture]:
     """Texture (SIDE, SIDE, 3) sRGB and its confidence (SIDE, SIDE).
 
     Args:
         head: the personal head.
-        vertices: (V, 3) as in the photo, in the axes that the window's camera sees.
+        texels: of the head's layout, `SIDE` x `SIDE`.
+        sight: where the window's camera sees them.
         window: of the photo, with the masks of `find_parts`.
         seed: of the skin's fine grain.
     """
-    texels = texel_map(head.uv, head.uv_faces, (SIDE, SIDE))
-    sight = look(vertices, head.faces, window.camera, texels)
     color = sight.read(window.pixels)
     part = np.where(texels.triangle >= 0, head.face_parts[texels.triangle], 255)
     names = {name: part == k for k, name in enumerate(head.parts)}
