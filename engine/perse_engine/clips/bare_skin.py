@@ -2,27 +2,75 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import cv2
 import numpy as np
 
+from perse_engine.clips.anatomy import Anatomy
 from perse_engine.clips.canvas import Canvas, dilated
 from perse_engine.clips.colors import Floats, oklab_to_srgb
 from perse_engine.clips.noise import blurred, smoothstep
+from perse_engine.heads.figure import Figure
+from perse_engine.heads.figure_posing import skin
+from perse_engine.heads.posing import pose_head
+from perse_engine.portraits.portrait import Portrait
 from perse_engine.surfaces.filling import fill_holes
+from perse_engine.surfaces.shading import render_textured
+from perse_engine.surfaces.unproject import Texels
 
 
-def bare_skin(canvas: Canvas) -> tuple[Floats, Floats]:
-    """The skin under the hair: colour (A, B, 3), and (A, B) in [0, 1] how much hair covers it in the base.
+def prepared_canvas(portrait: Portrait, anatomy: Anatomy, figure: Figure, base: Floats, texels: Texels) -> Canvas:
+    """A canvas whose base has skin under the hair, so that tan, haircuts and hats agree on what is there.
+
+    Only hair that the photo shows beside the shell stays painted on the skin.
+
+    Args:
+        portrait, anatomy, figure, base, texels: as in `Canvas`; the base with whatever the portrait has under the hair.
+    """
+    raw = Canvas(portrait, anatomy, figure, base, texels, base[..., :3], np.zeros(base.shape[:2], np.float32))
+    hair = _hair_on_skin(raw)
+    color, covered = _bare_skin(raw, hair)
+    shown = dilated(raw.confidence > 0.01, 8)
+    beside = dilated(hair, 1) * shown * (1 - _behind_shell(raw))
+    kept = smoothstep(0.1, 0.5, blurred(beside, 1.5)) * raw.part("skin")
+    bare = base.copy()
+    bare[..., :3] += (covered * (1 - kept))[..., None] * (color - bare[..., :3])
+    under = base[..., :3] + covered[..., None] * (color - base[..., :3])
+    return dataclasses.replace(raw, base=bare, bare_skin=under, painted_hair=kept * covered)
+
+
+def _behind_shell(canvas: Canvas) -> Floats:
+    """(A, B) in [0, 1]: how far the hair's shell hides a texel from the photo's camera."""
+    figure, portrait = canvas.figure, canvas.portrait
+    head = pose_head(portrait.head, portrait.state)
+    posed = skin(figure.vertices, figure.weights, head.transforms)
+    posed[: len(head.vertices)] = head.vertices
+    camera = portrait.camera
+    marked = canvas.base.copy()
+    marked[..., :3] = canvas.part("hair")[..., None]
+    drawn = render_textured(posed, figure.faces, figure.uv, figure.uv_faces, marked, camera, samples=1)
+    pixels = camera.project(canvas.texels.interpolate(figure.faces, posed).reshape(-1, 3)).astype(np.float32)
+    x, y = (np.nan_to_num(pixels[:, k] - 0.5, posinf=-1e3, neginf=-1e3).reshape(canvas.base.shape[:2]) for k in (0, 1))
+    return np.asarray(cv2.remap(drawn.color[..., 0] * drawn.alpha, x, y, cv2.INTER_LINEAR, borderValue=0), np.float32)
+
+
+def _bare_skin(canvas: Canvas, hair: Floats) -> tuple[Floats, Floats]:
+    """The skin under the `hair` (A, B): colour (A, B, 3), and (A, B) in [0, 1] where it has to be filled in.
 
     The face's own albedo carried on over the skull, in the photo's light, with the face's own grain.
     """
-    skin = canvas.part("skin")
-    hairy = np.maximum(dilated(_hair_on_skin(canvas), 4), canvas.region("scalp"))
+    surface = canvas.part("skin")
+    hairy = np.maximum(dilated(hair, 4), canvas.region("scalp"))
     hairy = np.where(dilated(canvas.photo_masks["brows"], 2) > 0.02, 0, hairy)
-    covered = blurred(smoothstep(0.05, 0.4, hairy) * skin, 2.0) * skin
-    side = canvas.portrait.texture_confidence.shape[0]
-    trusted = np.zeros(canvas.base.shape[:2], np.float32)
-    trusted[:side, :side] = canvas.portrait.texture_confidence
-    known = skin & (canvas.region("face") > 0.5) & (trusted > 0.2) & (covered < 0.02) & (canvas.skin_likeness > 0.7)
+    covered = blurred(smoothstep(0.05, 0.4, hairy) * surface, 2.0) * surface
+    known = (
+        surface
+        & (canvas.region("face") > 0.5)
+        & (canvas.confidence > 0.2)
+        & (covered < 0.02)
+        & (canvas.skin_likeness > 0.7)
+    )
     known &= (canvas.lips < 0.02) & (dilated(canvas.photo_masks["brows"], 3) < 0.02) & (canvas.region("eyelids") < 0.1)
     light = canvas.shade(canvas.normal)[..., None]
     albedo = canvas.flat_lab.reshape(*canvas.base.shape[:2], 3) / np.maximum(light, 0.2)

@@ -36,6 +36,8 @@ class Canvas:
         figure: all parts, no style directions yet.
         base: (A, B, 4) float32 sRGB and alpha of the person with no style.
         texels: which triangle and where in it each texel is.
+        bare_skin: (A, B, 3) what the skin looks like where no hair is.
+        painted_hair: (A, B) in [0, 1] where the base shows hair on the skin itself, not on the shell.
     """
 
     portrait: Portrait
@@ -43,6 +45,8 @@ class Canvas:
     figure: Figure
     base: Floats
     texels: Texels
+    bare_skin: Floats
+    painted_hair: Floats
 
     @cached_property
     def position(self) -> Floats:
@@ -59,6 +63,14 @@ class Canvas:
     def vertex_normal(self) -> Floats:
         """(V, 3) unit length."""
         return vertex_normals(self.figure.vertices, self.figure.faces)
+
+    @cached_property
+    def confidence(self) -> Floats:
+        """(A, B) in [0, 1]: how well the photo shows a texel of the head."""
+        side = self.portrait.texture_confidence.shape[0]
+        confidence = np.zeros(self.base.shape[:2], np.float32)
+        confidence[:side, :side] = self.portrait.texture_confidence
+        return confidence
 
     @cached_property
     def flat_base(self) -> Floats:
@@ -200,10 +212,7 @@ class Canvas:
     @cached_property
     def light(self) -> Floats:
         """(4,) the photo's light on the skin: brightness = light · (1, normal), 1 straight ahead; by least squares."""
-        confidence = np.zeros(self.base.shape[:2], np.float32)
-        side = self.portrait.texture_confidence.shape[0]
-        confidence[:side, :side] = self.portrait.texture_confidence
-        face = self.part("skin") & (confidence > 0.25) & (self.photo_masks["hair"] < 0.1)
+        face = self.part("skin") & (self.confidence > 0.25) & (self.photo_masks["hair"] < 0.1)
         face &= (self.lips < 0.1) & (self.photo_masks["brows"] < 0.1)
         if face.sum() < 100:
             return np.array([0.75, 0.0, 0.15, 0.25], np.float32)

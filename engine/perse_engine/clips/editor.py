@@ -11,7 +11,7 @@ import numpy as np
 from perse_engine.clips import accessory_edit
 from perse_engine.clips.anatomy import Anatomy, find_anatomy
 from perse_engine.clips.atlas import Atlas, layout
-from perse_engine.clips.bare_skin import bare_skin
+from perse_engine.clips.bare_skin import prepared_canvas
 from perse_engine.clips.beard_edit import beard
 from perse_engine.clips.brow_edit import eyebrows
 from perse_engine.clips.canvas import Canvas, Edit
@@ -62,7 +62,7 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
     atlas = layout(portrait.texture.shape[0])
     figure = _assembled(portrait, worn, atlas)
     texels = texel_map(figure.uv, figure.uv_faces, (atlas.height, atlas.width))
-    canvas = _with_bare_skin(Canvas(portrait, anatomy, figure, _base(portrait, atlas), texels))
+    canvas = prepared_canvas(portrait, anatomy, figure, _base(portrait, atlas), texels)
     edits = []
     for k, parameters in enumerate(catalogue.parameters):
         place = catalogue.indices(catalogue.styles[k].category).index(k)
@@ -88,14 +88,6 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
         head=portrait.head.name,
         licence=portrait.head.licence,
     )
-
-
-def _with_bare_skin(canvas: Canvas) -> Canvas:
-    """The canvas with skin under the hair, so that tan, haircuts and hats agree on what is there."""
-    skin, covered = bare_skin(canvas)
-    base = canvas.base.copy()
-    base[..., :3] += covered[..., None] * (skin - base[..., :3])
-    return dataclasses.replace(canvas, base=base)
 
 
 def _edit(canvas: Canvas, worn: _Worn, parameters: Parameters, place: int, seed: int) -> Edit:

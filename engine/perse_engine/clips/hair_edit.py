@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -42,10 +44,12 @@ def hair(canvas: Canvas, style: Hair, seed: int) -> Edit:
 def _recolored(canvas: Canvas, style: Hair) -> Layer:
     """The style's colour with the photo's own strands: deviations from the mean lightness and hue are kept."""
     assert style.color is not None
-    texels = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
+    shell = canvas.part("hair") & (canvas.base[..., 3] > 0)
+    texels = np.flatnonzero(shell | (canvas.painted_hair > 0.004))
+    on_shell = shell.reshape(-1)[texels]
     base = canvas.flat_base[texels]
     lab = canvas.flat_lab[texels]
-    solid = base[:, 3] > 0.5
+    solid = on_shell & (base[:, 3] > 0.5)
     sample = lab[solid] if solid.any() else lab
     mean = np.median(sample, 0)
     hue = srgb_to_oklab(hex_to_srgb(style.color))
@@ -59,7 +63,8 @@ def _recolored(canvas: Canvas, style: Hair) -> Layer:
     lab_new[:, 0] = np.clip(lab_new[:, 0], 0.04, 0.97)
     vivid = np.clip(lab_new[:, :1] / max(hue[0], 0.1), 0.35, 1.1)
     lab_new[:, 1:] = hue[1:] * vivid + 0.25 * (lab[:, 1:] - mean[1:])
-    return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], np.ones(len(texels), np.float32))
+    strength = np.where(on_shell, 1.0, canvas.painted_hair.reshape(-1)[texels])
+    return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], strength)
 
 
 def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
@@ -71,7 +76,10 @@ def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
     locks = strands(around, height * 3, seed + 5)
     onset = (1 - SOFTNESS) * evened(0.65 * locks + 0.35 * np.clip(-height, 0, 1))
     gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, np.ones(len(shell), np.float32), onset, SOFTNESS)
-    return gone if style.cut == "bald" else merged([gone, _stubble(canvas, style, seed)])
+    painted = np.flatnonzero(canvas.painted_hair > 0.004)
+    wiped = sparse_layer(painted, canvas.bare_skin.reshape(-1, 3)[painted], 1.0, np.ones(len(painted), np.float32))
+    wiped = dataclasses.replace(wiped, softness=SOFTNESS)
+    return merged([gone, wiped] if style.cut == "bald" else [gone, _stubble(canvas, style, seed), wiped])
 
 
 def _stubble(canvas: Canvas, style: Hair, seed: int) -> Layer:
@@ -87,8 +95,14 @@ def _stubble(canvas: Canvas, style: Hair, seed: int) -> Layer:
     lab = np.empty((len(texels), 3), np.float32)
     lab[:, 0] = np.clip(hue[0] * 0.92 * lit * (0.72 + 0.4 * grain), 0.05, 0.9)
     lab[:, 1:] = hue[1:] * 0.85
+    density = edge * (0.62 + 0.33 * grain)
+    # where the photo's own hair is painted on the skin, the target holds the skin as well
+    own = canvas.painted_hair.reshape(-1)[texels]
+    bare = canvas.bare_skin.reshape(-1, 3)[texels]
+    both = density + own * (1 - density)
+    color = bare + (density / np.maximum(both, 1e-6))[:, None] * (oklab_to_srgb(lab) - bare)
     onset = (1 - SOFTNESS) * np.clip(0.3 * (1 - edge) + 0.2 * patch, 0, 1)
-    return sparse_layer(texels, oklab_to_srgb(lab), 1.0, edge * (0.62 + 0.33 * grain), onset, SOFTNESS)
+    return sparse_layer(texels, color, 1.0, both, onset, SOFTNESS)
 
 
 def hair_color(canvas: Canvas) -> Floats:
