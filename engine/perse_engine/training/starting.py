@@ -182,8 +182,7 @@ def _appearance(wardrobe: Wardrobe, sampler: _Sampler) -> Appearance:
         gaussians=gaussians,
         gates=np.ascontiguousarray(rows[:, 4]),
         colors=np.ascontiguousarray(rows[:, :3]),
-        # A mean reaches over the border of a tile; what is hidden must not begin to show there.
-        coverage_logits=_logits(np.minimum(rows[:, 3], sampler.sample_sharply(base[..., 3:])[:, 0])),
+        coverage_logits=_logits(rows[:, 3]),
         offsets=np.zeros((len(gaussians), 3), np.float32),
         onsets=np.ascontiguousarray(rows[:, 5]),
         softness=np.array([layer.softness for layer in wardrobe.layers], np.float32),
