@@ -62,6 +62,7 @@ class PERSE_OT_import_avatar(bpy.types.Operator, ImportHelper):
 
     filename_ext = ".perse"
     filter_glob: bpy.props.StringProperty(default="*.perse", options={"HIDDEN"})
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -74,7 +75,7 @@ class PERSE_OT_import_avatar(bpy.types.Operator, ImportHelper):
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
-        if self.filepath.endswith(".perse"):  # dropped into the viewport
+        if self.properties.is_property_set("filepath"):  # dropped into the viewport
             return self.execute(context)
         return super().invoke(context, event)
 

@@ -13,7 +13,7 @@ from .color import view_keeps_colors
 from .perse_protocol import EngineFailure
 from .sliders import Group, groups
 
-_LABEL_SHARE = 0.42
+_LABEL_SHARE = 0.36
 
 
 class _Panel:
@@ -53,7 +53,7 @@ class PERSE_PT_avatar(_Panel, bpy.types.Panel):
             row.label(text=f"{failure.message}", icon="ERROR")
         row.operator("perse.relink", text="", icon="FILE_REFRESH")
         row = layout.row(align=True)
-        row.operator("perse.match_photo", icon="IMAGE_DATA")
+        row.operator("perse.match_photo", text="Photo Pose", icon="IMAGE_DATA")
         row.operator("perse.add_photo_camera", icon="CAMERA_DATA")
         row = layout.row(align=True)
         row.operator("perse.key_changed", icon="KEY_HLT")

@@ -52,6 +52,25 @@ def test_driven_sliders_count(scene, avatar, render):
     assert np.abs(combined(render()) - before).max() > 0.1
 
 
+def test_an_armature_that_is_hidden_in_renders_still_moves_its_avatar(scene, avatar, render):
+    before = combined(render())
+    avatar.hide_render = True
+    avatar["attr_hair_red"] = 0.0
+    avatar.keyframe_insert('["attr_hair_red"]', frame=1)
+    avatar["attr_hair_red"] = 1.0
+    avatar.keyframe_insert('["attr_hair_red"]', frame=2)
+    avatar.pose.bones["neck"].rotation_euler.y = 0.0
+    avatar.pose.bones["neck"].keyframe_insert("rotation_euler", frame=1)
+    avatar.pose.bones["neck"].rotation_euler.y = 0.5
+    avatar.pose.bones["neck"].keyframe_insert("rotation_euler", frame=2)
+    avatar.driver_add('["attr_hat_cap"]').driver.expression = "frame - 1"
+    scene.frame_start, scene.frame_end = 1, 2
+    first, second = [combined(file) for file in sorted(render(animation=True).iterdir())]
+    assert np.abs(first - before).max() < 1e-4
+    assert np.abs(second - before)[..., 2].max() > 0.2  # the cap is blue
+    assert np.abs(second - before)[60:90].max() > 0.1
+
+
 def test_the_nla_counts(scene, avatar, render):
     before = combined(render())
     avatar["attr_hair_red"] = 1.0
