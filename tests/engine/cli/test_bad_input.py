@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -10,12 +11,23 @@ import zipfile
 
 import numpy as np
 import pytest
+import skimage
 from PIL import Image
 
 
 def noise(width, height, mode="RGB"):
     rng = np.random.default_rng(0)
     return Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).convert(mode)
+
+
+class Hostile:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
 
 
 @pytest.fixture
@@ -36,6 +48,13 @@ def files(tmp_path, avatar_file):
     noise(40, 40).save(folder / "tiny.png")
     content = (folder / "noise.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(content[: len(content) // 3])
+    face = Image.fromarray(skimage.data.astronaut()).crop((100, 0, 340, 240))
+    pair = Image.new("RGB", (480, 240))
+    pair.paste(face, (0, 0))
+    pair.paste(face, (240, 0))
+    pair.save(folder / "pair.png")
+    Image.new("L", (12_500, 64)).save(folder / "wide.png")
+    (folder / "evil.pkl").write_bytes(pickle.dumps(Hostile(folder / "the code ran")))
     (folder / "empty.perse").touch()
     (folder / "text.perse").write_text("this is no avatar")
     (folder / "cut.perse").write_bytes(whole[: len(whole) // 2])
@@ -89,6 +108,10 @@ BAD = [
     ("a photo cut short", ["build", "cut.jpg", "--out", "x.perse"], "truncated-image"),
     ("a photo of 40 x 40", ["build", "tiny.png", "--out", "x.perse"], "too-small"),
     ("a photo without a face", ["build", "noise.jpg", "--out", "x.perse"], "no-face"),
+    ("a photo of two faces", ["build", "pair.png", "--out", "x.perse"], "several-faces"),
+    ("a photo of 12,500 x 64", ["build", "wide.png", "--out", "x.perse"], "too-large"),
+    ("a picture for a FLAME file", ["build", "pair.png", "--out", "x.perse", "--head", "noise.jpg"], "not-a-head"),
+    ("a hostile pickle", ["build", "pair.png", "--out", "x.perse", "--head", "evil.pkl"], "hostile-file"),
     ("an unknown preset", ["build", "noise.jpg", "--out", "x.perse", "--preset", "best"], "unknown-preset"),
     ("no FLAME file", ["build", "noise.jpg", "--out", "x.perse", "--head", "absent.pkl"], "file-missing"),
     ("a portrait of nothing", ["synthesize", "notes.perse", "--out", "clips"], "not-a-portrait"),

@@ -50,9 +50,11 @@ def start_client(tmp_path):
         client.close()
 
 
-@pytest.fixture
-def client(start_client):
-    return start_client()
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """One session for all tests that leave it alive."""
+    with EngineClient(SERVE, client="test", log_file=tmp_path_factory.mktemp("log") / "engine.log") as client:
+        yield client
 
 
 def wire_camera(camera):

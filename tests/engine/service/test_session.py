@@ -135,7 +135,8 @@ def test_the_same_content_is_loaded_once_under_any_name(client, avatar_file, tmp
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_a_killed_engine_comes_back_with_the_same_pixels(client, avatar_file, request_of):
+def test_a_killed_engine_comes_back_with_the_same_pixels(start_client, avatar_file, request_of):
+    client = start_client()
     identity = client.load(avatar_file).id
     before, _ = shown(client.wait(client.render(request_of(identity, {"expr_jawopen": 0.5}))))
     for _ in range(2):
