@@ -24,8 +24,8 @@ RINGS = {
     "root": Ring(0.20, -0.06),
     "neck": Ring(0.105, -0.03),
     "jaw": Ring(0.022, 0.12, 25.0),
-    "eye.L": Ring(0.014, 0.045),
-    "eye.R": Ring(0.014, 0.045),
+    "eye.L": Ring(0.014, 0.032),
+    "eye.R": Ring(0.014, 0.032),
 }
 _THEMES = {"root": "THEME09", "neck": "THEME09", "jaw": "THEME04", "eye.L": "THEME01", "eye.R": "THEME01"}
 
