@@ -38,7 +38,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         ClipsPreset("draft", base=48, style=4, pair=1, combinations=40, held_out=12),
-        ClipsPreset("standard", base=120, style=9, pair=2, combinations=96, held_out=32, fine_every=4),
+        ClipsPreset("standard", base=120, style=12, pair=3, combinations=128, held_out=32, fine_every=4),
         ClipsPreset("high", base=320, style=32, pair=6, combinations=400, held_out=64, fine_every=2),
         ClipsPreset("paper", base=513, style=400, pair=40, combinations=4000, held_out=113, size=512, fine_every=0),
     )

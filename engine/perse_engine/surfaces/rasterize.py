@@ -160,8 +160,17 @@ def nearest_triangles(
     peel = behind.shape[0] == height and behind.shape[1] == width and height * width > 1
     for band in prange(starts.shape[0] - 1):
         top, bottom = band * BAND, min(height, band * BAND + BAND)
+        left, right = 0, width
+        if peel:  # later layers touch few pixels: only the columns between them are drawn
+            left, right = width, 0
+            for y in range(top, bottom):
+                for x in range(width):
+                    if behind[y, x] > 0:
+                        left, right = min(left, x), max(right, x + 1)
         for k in range(starts[band], starts[band + 1]):
             f = order[k]
+            if boxes[f, 0] >= right or boxes[f, 2] <= left:
+                continue
             a0, a1, a2 = edges[f, 0, 0], edges[f, 1, 0], edges[f, 2, 0]
             b0, b1, b2 = edges[f, 0, 1], edges[f, 1, 1], edges[f, 2, 1]
             c0, c1, c2 = edges[f, 0, 2], edges[f, 1, 2], edges[f, 2, 2]
@@ -170,7 +179,7 @@ def nearest_triangles(
                 r0 = b0 * (y + 0.5) + c0
                 r1 = b1 * (y + 0.5) + c1
                 r2 = b2 * (y + 0.5) + c2
-                for x in range(boxes[f, 0], boxes[f, 2]):
+                for x in range(max(left, boxes[f, 0]), min(right, boxes[f, 2])):
                     e0 = a0 * (x + 0.5) + r0
                     e1 = a1 * (x + 0.5) + r1
                     e2 = a2 * (x + 0.5) + r2

@@ -146,11 +146,23 @@ def _pyramid(texture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     if texture.shape[2] == 3:
         texture = cv2.cvtColor(texture, cv2.COLOR_RGB2RGBA)
     else:
-        texture = texture * np.concatenate([np.repeat(texture[..., 3:], 3, -1), np.ones_like(texture[..., 3:])], -1)
+        texture = _premultiplied(texture)
     levels = [texture]
     while len(levels) < 3 and min(levels[-1].shape[:2]) >= 64 and not any(n % 2 for n in levels[-1].shape[:2]):
         levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     return levels
+
+
+@njit(cache=True, parallel=True)
+def _premultiplied(texture: NDArray) -> NDArray[np.float32]:
+    out = np.empty_like(texture)
+    for y in prange(texture.shape[0]):
+        for x in range(texture.shape[1]):
+            alpha = texture[y, x, 3]
+            for c in range(3):
+                out[y, x, c] = texture[y, x, c] * alpha
+            out[y, x, 3] = alpha
+    return out
 
 
 @njit(cache=True, parallel=True)

@@ -25,7 +25,7 @@ SKIN, LIPS, BROWS, HAIR = (
 
 @pytest.fixture(scope="session")
 def portrait():
-    return painted_portrait(512, {"mouthsmileleft": 0.2, "mouthsmileright": 0.2})
+    return painted_portrait(256, {"mouthsmileleft": 0.2, "mouthsmileright": 0.2})
 
 
 @pytest.fixture(scope="session")

@@ -170,8 +170,7 @@ EXPRESSIONS = [
 ]
 
 
-@pytest.mark.parametrize("yaw", [0.0, 28.0])
-def test_outside_its_gate_a_style_changes_nothing(wardrobe, portrait, yaw):
+def test_outside_its_gate_a_style_changes_nothing(wardrobe, portrait):
     """Leakage: what differs lies where gates say, wherever the gated surface is seen, before or after."""
     gated = {}
     for k, style in enumerate(wardrobe.styles):
@@ -180,7 +179,7 @@ def test_outside_its_gate_a_style_changes_nothing(wardrobe, portrait, yaw):
         gated[style.slider] = marked
     for k, style in enumerate(wardrobe.styles[::3]):
         expression = EXPRESSIONS[k % len(EXPRESSIONS)]
-        moment = Moment(expression, STILL, yaw, 4.0)
+        moment = Moment(expression, STILL, 28.0 * (k % 2), 4.0)
         camera = camera_of(portrait, moment, 192)
         pictures = [render_frame(wardrobe, moment.state(s), camera) for s in ({}, {style.slider: 1.0})]
         reach = gate_in_view(wardrobe, gated[style.slider], moment, style.slider, camera)
