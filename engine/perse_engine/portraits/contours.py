@@ -12,6 +12,7 @@ from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh
 
 REACH = 0.014  # metres in which the photo's outline is looked for
+STAND_OFF = 0.005  # metres that clothes are followed outwards
 STEPS = 57
 
 
@@ -20,14 +21,16 @@ def outline_targets(
     vertices: NDArray[np.floating],
     camera: Camera,
     matte: NDArray[np.floating],
-    cover: NDArray[np.floating],
+    hair: NDArray[np.floating],
+    clothes: NDArray[np.floating],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Vertices on the outline of jaw, ears and neck, and the displacement (N, 3) that each is asked for.
 
     Args:
         vertices: (V, 3) as in the photo, in the axes that `camera` sees.
         matte: (H, W) the person.
-        cover: (H, W) hair and clothes; where they lie over the outline nothing is known.
+        hair: (H, W) where it lies over the outline, nothing is known.
+        clothes: (H, W); they may stand off the body, so that it is not blown up to reach them.
     """
     normals = vertex_normals(vertices, head.faces).astype(np.float64)
     place = camera.project(np.asarray(vertices, np.float64))
@@ -35,8 +38,9 @@ def outline_targets(
     towards = camera.position() - vertices
     facing = np.einsum("vk,vk->v", normals, towards) / np.linalg.norm(towards, axis=1)
     skin = np.zeros(len(vertices), bool)
-    skin[head.faces[head.face_parts == head.parts.index("skin")]] = True
-    region = np.maximum.reduce([head.regions[name] for name in ("neck", "ears", "face")]) > 0.3
+    for part in {"skin", "bust"} & set(head.parts):
+        skin[head.faces[head.face_parts == head.parts.index(part)]] = True
+    region = head.regions["scalp"] < 0.5
     chosen = np.flatnonzero(skin & region & (np.abs(facing) < 0.25))
     depth = rasterize_mesh(vertices, head.faces, camera).depth
     height, width = depth.shape
@@ -54,12 +58,15 @@ def outline_targets(
     columns = (x[:, None] + normal[:, :1] * pixels - 0.5).astype(np.float32)
     rows = (y[:, None] + normal[:, 1:] * pixels - 0.5).astype(np.float32)
     person = _read(matte, columns, rows) > 0.5
-    covered = _read(cover, columns, rows) > 0.3
+    covered = _read(hair, columns, rows) > 0.3
+    dressed = _read(clothes, columns, rows) > 0.5
     leaves = person[:, :-1] & ~person[:, 1:]
     away = np.where(leaves, np.abs(offset[None, :-1]), np.inf)
     best = away.argmin(1)
     found = np.isfinite(away.min(1)) & ~np.take_along_axis(covered, best[:, None], 1)[:, 0] & ~covered[:, STEPS // 2]
     amount = (offset[best] + offset[best + 1]) / 2
+    worn = np.take_along_axis(dressed, best[:, None], 1)[:, 0]
+    found &= ~worn | (amount < STAND_OFF)
     direction = np.concatenate([normal, np.zeros((len(normal), 1))], 1) @ camera.view[:3, :3]
     return chosen[found], (direction * amount[:, None])[found]
 

@@ -17,7 +17,7 @@ from perse_engine.surfaces.normals import vertex_normals
 STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
 REACH = 0.012  # metres that detail may move a vertex
 OUTLINE = 0.3  # pull of a point of the outline
-CLOSING = 40.0  # how firmly rims that meet when mouth or eye close move alike
+CLOSING = 400.0  # how firmly rims that meet when mouth or eye close move alike
 
 
 def detail_offsets(

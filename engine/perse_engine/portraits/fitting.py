@@ -71,7 +71,7 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     offsets = detail_offsets(head, correspondence, face, rest, seen)
     parts = find_parts(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
     progress("portrait", 3, STAGES)
-    outline = outline_targets(head, rest + offsets, seen, matte, parts["hair"] + parts["clothes"])
+    outline = outline_targets(head, rest + offsets, seen, matte, parts["hair"], parts["clothes"])
     outline = (outline[0], outline[1] + offsets[outline[0]])
     offsets = detail_offsets(head, correspondence, face, rest, seen, outline)
     opening = mouth_opening(matte.shape, face.landmarks)

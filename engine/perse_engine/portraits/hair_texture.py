@@ -38,7 +38,7 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> tuple[
     trust = np.clip((sight.confidence - 0.02) / 0.10, 0, 1)
     close = np.clip((0.035 - texels.interpolate(faces, _lift(grid))[..., 0]) / 0.01, 0, 1)
     mirror_trust = trust[:, ::-1] * close * close[:, ::-1] * (1 - trust)
-    usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask)
+    usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask) * float(hair.max() > 0.5)
     alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
     # nothing is, near or far, where the photo shows the background
     alpha *= sight.read(_around_person(window))
@@ -56,7 +56,9 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> tuple[
 
 
 def kept_cells(texture: Texture) -> NDArray[np.bool_]:
-    """(ROWS - 1, COLUMNS - 1) cells of the grid in which the texture is not empty."""
+    """(ROWS - 1, COLUMNS - 1) cells of the grid in which the texture is not empty; all of them for a bald head."""
+    if texture[..., 3].max() <= 0.02:
+        return np.ones((ROWS - 1, COLUMNS - 1), bool)
     shown = cv2.resize(cv2.dilate(texture[..., 3], np.ones((9, 9), np.uint8)), ((COLUMNS - 1) * 8, (ROWS - 1) * 8))
     return np.asarray(shown.reshape(ROWS - 1, 8, COLUMNS - 1, 8).max((1, 3)) > 0.02)
 

@@ -25,6 +25,9 @@ from perse_engine.portraits.matting import guided_filter
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.surfaces.shading import interpolate
 
+CLOSED = 0.035  # gap between the lips, as a share of the eyes' distance, below which they touch
+CHEEKS = (50, 280, 205, 425, 4, 151)
+BALD = 7.0  # difference of Lab colours, lightness counting less
 SIDE = 288  # pixels of the square in which colour models are fitted
 Mask = NDArray[np.float32]
 
@@ -85,7 +88,11 @@ def find_parts(
 
 
 def mouth_opening(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> Mask:
-    """(H, W) what shows between the lips."""
+    """(H, W) what shows between the lips; nothing where they touch and only the tracker parts them."""
+    eyes = float(np.linalg.norm(landmarks[33, :2] - landmarks[263, :2]))
+    gap = np.median(np.linalg.norm(landmarks[[82, 13, 312], :2] - landmarks[[87, 14, 317], :2], axis=1))
+    if gap < CLOSED * eyes:
+        return np.zeros(shape, np.float32)
     return polygon(shape, landmarks[list(INNER_LIPS), :2])
 
 
@@ -137,6 +144,12 @@ def _classify(
     above_shoulders = rows < chin - 0.05 * face_height
     surely_hair = person & (scalp | (beyond & above_shoulders)) & ~oval
     surely_hair = cv2.erode(surely_hair.astype(np.uint8), disc(2)) > 0
+    light = area.astype(np.float32).mean(-1)
+    forehead = np.median(light[_spots(points, (151, 9, 108, 337), face_height * 0.05)])
+    brows = points[list(LEFT_BROW + RIGHT_BROW), 1].min()
+    surely_hair |= person & ~oval & (rows < brows) & (light < 0.78 * forehead) & (scalp | facial | beyond)
+    if _is_bald(area, surely_hair, points, face_height):
+        surely_hair[:] = False
 
     trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
     trimap[person & above_shoulders & (~oval | (rows < points[10, 1] + 0.25 * face_height))] = cv2.GC_PR_FGD
@@ -146,7 +159,7 @@ def _classify(
 
     hair = _touching(_hanging(hair, chin - 0.25 * face_height), surely_hair)
     left = person & ~hair
-    tone = _skin_seed(area, points, face_height)
+    tone = _spots(points, CHEEKS, face_height * 0.06)
     below = rows > chin - 0.12 * face_height
     trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
     trimap[left & below & ~oval] = cv2.GC_PR_FGD
@@ -202,12 +215,26 @@ def _touching(mask: NDArray[np.bool_], seed: NDArray[np.bool_]) -> NDArray[np.bo
     return np.asarray(keep[labels])
 
 
-def _skin_seed(area: NDArray[np.uint8], points: NDArray[np.floating], face_height: float) -> NDArray[np.bool_]:
-    """Cheeks and nose."""
-    seed = np.zeros(area.shape[:2], np.uint8)
-    for k in (50, 280, 205, 425, 4, 151):
-        cv2.circle(seed, (int(points[k, 0]), int(points[k, 1])), max(2, int(face_height * 0.06)), 1, -1)
-    return seed > 0
+def _spots(points: NDArray[np.floating], landmarks: tuple[int, ...], radius: float) -> NDArray[np.bool_]:
+    """(SIDE, SIDE) discs around landmarks."""
+    drawn = np.zeros((SIDE, SIDE), np.uint8)
+    for k in landmarks:
+        cv2.circle(drawn, (int(points[k, 0]), int(points[k, 1])), max(2, int(radius)), 1, -1)
+    return drawn > 0
+
+
+def _is_bald(
+    area: NDArray[np.uint8], scalp: NDArray[np.bool_], points: NDArray[np.floating], face_height: float
+) -> bool:
+    """Whether what covers the scalp looks like the skin of the face."""
+    if scalp.sum() < 30:
+        return False
+    lab = cv2.cvtColor(area, cv2.COLOR_RGB2LAB).astype(np.float32)
+    face = lab[_spots(points, CHEEKS, face_height * 0.06)]
+    above = lab[scalp]
+    apart = np.median(above, 0) - np.median(face, 0)
+    rough = above[:, 0].std() / max(float(face[:, 0].std()), 4.0)
+    return bool(np.linalg.norm(apart * [0.4, 1, 1]) < BALD and rough < 2.0)
 
 
 def _shrunk(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float) -> NDArray[np.uint8]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from perse_engine.heads.head import Head
 from perse_engine.portraits.parts import disc, eye_openings, mouth_opening
 from perse_engine.portraits.portrait import HairShell
-from perse_engine.portraits.texture import bare_skin
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.shading import render_textured
 from perse_engine.surfaces.unproject import Sight, Texels
@@ -60,7 +59,6 @@ def refine_textures(
 
 def _back(sight: Sight, lacking: Texture, mask: Texture) -> Texture:
     """What lacks, brought to the texels that show it."""
-    mask = cv2.erode(mask, np.ones((3, 3), np.uint8))
     weight = np.clip((sight.confidence - 0.006) / 0.05, 0, 1)
     return np.asarray(sight.read(lacking * mask[..., None]) * weight[..., None], np.float32)
 
@@ -80,9 +78,10 @@ def _allowed(head: Head, texels: Texels, sight: Sight, window: Window) -> Textur
     named = {name: part == k for k, name in enumerate(head.parts)}
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     openings = np.maximum(eye_openings(shape, window.landmarks), mouth_opening(shape, window.landmarks))
-    skin = np.maximum(bare_skin(window), window.masks["clothes"])
+    person = np.clip(sum(window.masks[name] for name in ("skin", "ears", "neck", "clothes")), 0, 1)
+    skin = person * (1 - openings)
     allowed = np.where(named["skin"] | named.get("bust", named["skin"]), sight.read(skin), 0)
-    within = sight.read(cv2.erode(openings, disc(eyes * 0.008)))
+    within = sight.read(cv2.dilate(openings, disc(0.015 * eyes)))
     for name in ("eyes", "teeth"):
         if name in named:
             allowed = np.where(named[name], within, allowed)
