@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.initial import OPAQUE, initial_avatar
-from perse_engine.avatars.sampling import triangle_areas
+from perse_engine.avatars.sampling import largest_areas, triangle_areas
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.clips.animator import posed_vertices
@@ -23,7 +23,7 @@ from perse_engine.training.views import View
 Floats = NDArray[np.float32]
 
 LABEL_IMPORTANCE: Mapping[str, float] = {
-    "brows": 1.3,
+    "brows": 2.0,
     "eyes": 2.0,
     "lips": 1.6,
     "nose": 1.2,
@@ -36,6 +36,10 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
 """How densely what a label names is covered, relative to 1."""
 UNSEEN = 0.12
 """Importance of a triangle that no view shows, relative to one that all of them show."""
+PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
+"""Importance of a plain surface; variation that adds 1 to it; the most that variation adds."""
+DETAIL_RADIUS = 4.0
+"""Texels: about the distance between Gaussians."""
 SURVEYED = 16
 SURVEY_SIZE = 160
 LEAST_GATE = 0.02
@@ -91,12 +95,28 @@ def start_avatar(
 
 
 def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float64]:
-    """(F,) how densely each face is wanted: by its label, and by how much of it `views` show."""
+    """(F,) how densely each face is wanted: by its label, by how much of it `views` show, by how finely it is drawn."""
+    by_label = np.array([LABEL_IMPORTANCE.get(label, 1.0) for label in wardrobe.labels])[wardrobe.face_labels]
+    visible = UNSEEN + (1 - UNSEEN) * _visibility(wardrobe, _surveyed(wardrobe, views))
+    return by_label * visible * (PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL))
+
+
+def _surveyed(wardrobe: Wardrobe, views: Sequence[View]) -> list[View]:
+    """A few views of the person, and one of everything that is put on."""
+    chosen = list(views[:: max(1, len(views) // SURVEYED)])
+    for style in wardrobe.styles:
+        if style.between == "appear":
+            chosen += [view for view in views if view.state.sliders.get(style.slider, 0) > 0.9][:1]
+    return chosen
+
+
+def _visibility(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.floating]:
+    """(F,) the share of each face's projected area that is seen, in views that could show it."""
     figure = wardrobe.figure
-    areas = np.maximum(triangle_areas(figure), 1e-12)
+    areas = np.maximum(largest_areas(figure), 1e-12)
     shown: NDArray[np.floating] = np.zeros(len(areas))
     possible: NDArray[np.floating] = np.zeros(len(areas))
-    for view in views[:: max(1, len(views) // SURVEYED)]:
+    for view in views:
         weights = wardrobe.weights(view.state.sliders)
         faces = wardrobe.visible_faces(wardrobe.texture(weights))
         camera = view.camera.fitted(SURVEY_SIZE, SURVEY_SIZE)
@@ -109,9 +129,31 @@ def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float
     # Triangles are smaller than the survey's pixels: only the mean over a neighbourhood says how much is seen.
     for _ in range(2):
         shown, possible = _spread(figure.faces, shown), _spread(figure.faces, possible)
-    visible = np.clip(shown / np.maximum(possible, 1e-9), 0, 1)
-    by_label = np.array([LABEL_IMPORTANCE.get(label, 1.0) for label in wardrobe.labels])[wardrobe.face_labels]
-    return by_label * (UNSEEN + (1 - UNSEEN) * visible)
+    return np.clip(shown / np.maximum(possible, 1e-9), 0, 1)
+
+
+def _detail(wardrobe: Wardrobe) -> Floats:
+    """(F,) how much the texture varies about its local mean, in sRGB, in the style that varies most."""
+    figure = wardrobe.figure
+    height, width = wardrobe.base.shape[:2]
+    image = wardrobe.base.astype(np.float32) * np.float32(1 / 255)
+    most = _variation(image)
+    for layer in wardrobe.layers:
+        painted = image.reshape(-1, 4).copy()
+        strength = layer.strength.astype(np.float32)[:, None] / 255
+        below = painted[layer.texels]
+        painted[layer.texels] = below + strength * (layer.target.astype(np.float32) / 255 - below)
+        np.maximum(most, _variation(painted.reshape(image.shape)), out=most)
+    corners = figure.uv[figure.uv_faces]
+    middle = corners.mean(1) * [width, -height] + [0, height]
+    return _bilinear(most[..., None], middle / 2 - 0.5)[:, 0]
+
+
+def _variation(image: Floats) -> Floats:
+    """(A / 2, B / 2) mean distance of an image (A, B, 4) from its local mean."""
+    half = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(half, (0, 0), DETAIL_RADIUS / 2)
+    return cv2.GaussianBlur(np.abs(half - smooth).mean(-1), (0, 0), DETAIL_RADIUS / 2)
 
 
 def _spread(faces: NDArray[np.integer], values: NDArray[np.floating]) -> NDArray[np.floating]:
