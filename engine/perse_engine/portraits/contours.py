@@ -11,9 +11,9 @@ from perse_engine.heads.head import Head
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh
 
-REACH = 0.014  # metres in which the photo's outline is looked for
+REACH = 0.03  # metres in which the photo's outline is looked for
 STAND_OFF = 0.005  # metres that clothes are followed outwards
-STEPS = 57
+STEPS = 121
 
 
 def outline_targets(
