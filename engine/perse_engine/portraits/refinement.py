@@ -41,7 +41,7 @@ def refine_textures(
     points = np.concatenate([vertices, shell_vertices])
     uv = np.concatenate([head.uv * [0.5, 1], shell.uv * [0.5, 1] + [0.5, 0]])
     uv_faces = np.concatenate([head.uv_faces, shell.faces + len(head.uv)])
-    photo = window.pixels.astype(np.float32) / 255
+    photo = window.pixels.astype(np.float32) / np.float32(255)
     inside = _sure(window)
     texels, sight = head_view
     allowed = _allowed(head, texels, sight, window)
