@@ -38,7 +38,9 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> tuple[
     trust = np.clip((sight.confidence - 0.02) / 0.10, 0, 1)
     close = np.clip((0.035 - texels.interpolate(faces, _lift(grid))[..., 0]) / 0.01, 0, 1)
     mirror_trust = trust[:, ::-1] * close * close[:, ::-1] * (1 - trust)
-    usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask) * float(hair.max() > 0.5)
+    away = (positions - grid.center.astype(np.float32)) @ window.camera.view[2, :3].astype(np.float32)
+    at_rim = np.exp(-((np.maximum(away, 0) / BEHIND_RIM) ** 2))
+    usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask * at_rim) * float(hair.max() > 0.5)
     alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
     # nothing is, near or far, where the photo shows the background
     alpha *= sight.read(_around_person(window))
@@ -46,8 +48,7 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> tuple[
     straight = np.clip((sight.confidence - 0.05) / 0.15, 0, 1)
     own = straight * pure
     other = own[:, ::-1] * close * close[:, ::-1] * (1 - own)
-    away = (positions - grid.center.astype(np.float32)) @ window.camera.view[2, :3].astype(np.float32)
-    before = pure * (1 - own - other) * np.exp(-((np.maximum(away, 0) / BEHIND_RIM) ** 2))
+    before = pure * (1 - own - other) * at_rim
     known = own + other + before
     base = color * (own + before)[..., None] + color[:, ::-1] * other[..., None]
     painted = _filled_around(base / np.maximum(known, 1e-6)[..., None], known)
