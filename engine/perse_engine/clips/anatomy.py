@@ -78,7 +78,11 @@ def find_anatomy(head: Head) -> Anatomy:
     tip = vertices[nose[vertices[nose, 2].argmax()]]
     lip = np.flatnonzero(middle & (vertices[:, 1] > mouth_y + 0.006 * size) & (vertices[:, 1] < tip[1]))
     lip = lip[vertices[lip, 2] > mouth_z - 0.02 * size]
-    nose_base = vertices[lip[vertices[lip, 2].argmin()]] if len(lip) else (tip + mouth) / 2
+    nose_base = (tip + mouth) / 2
+    if len(lip):  # going down from the tip, where the profile stops falling back
+        hollow = vertices[lip, 2].min()
+        back = lip[vertices[lip, 2] < hollow + 0.25 * (tip[2] - hollow)]
+        nose_base = vertices[back[vertices[back, 1].argmax()]]
     low = middle & (vertices[:, 1] < mouth_y) & (vertices[:, 2] > mouth_z - 0.025) & (jaw > 0.3)
     chin = vertices[np.flatnonzero(low)[vertices[low, 1].argmin()]]
 

@@ -8,7 +8,7 @@ from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, dilated, sparse_layer
 from perse_engine.clips.catalogue import Beard
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
-from perse_engine.clips.noise import blurred, evened, layered_noise, smoothstep, strands, value_noise
+from perse_engine.clips.noise import blurred, evened, layered_noise, smoothstep, strands, surface_noise
 
 SOFTNESS = 0.35
 """Presence that one strand takes to come through."""
@@ -28,7 +28,7 @@ def beard(canvas: Canvas, style: Beard, seed: int) -> Edit:
     clump = layered_noise(np.stack([across * 0.22, along * 0.5], -1), seed + 40)
     short = style.length < 1.5
     if short:
-        speckle = value_noise(point[:, [0, 1]] / (0.9 * MILLIMETRE) + point[:, [2, 2]] * 300, seed + 9)
+        speckle = surface_noise(point, canvas.flat_normal[texels], 0.9 * MILLIMETRE, seed + 9)
         body = style.density * (0.35 + 0.65 * smoothstep(0.35, 0.75, speckle))
     else:
         body = style.density * (0.72 + 0.28 * smoothstep(0.2, 0.6, fine))
@@ -110,7 +110,7 @@ def beard_color(canvas: Canvas, style: Beard) -> Floats:
     brows = canvas.photo_masks["brows"] > 0.6
     lab = canvas.flat_lab[brows.reshape(-1)] if brows.sum() > 30 else np.array([[0.34, 0.02, 0.03]], np.float32)
     dark = lab[lab[:, 0] <= np.percentile(lab[:, 0], 50)].mean(0)
-    dark[0] = np.clip(dark[0] * 0.9, 0.18, 0.62)
+    dark[0] = np.clip(dark[0] * 0.8, 0.18, 0.55)
     return dark.astype(np.float32)
 
 

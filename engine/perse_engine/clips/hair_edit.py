@@ -12,7 +12,7 @@ from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_laye
 from perse_engine.clips.catalogue import Hair
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.hats import rim_height
-from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, value_noise
+from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, surface_noise
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 
 SOFTNESS = 0.35
@@ -87,7 +87,7 @@ def _stubble(canvas: Canvas, style: Hair, seed: int) -> Layer:
     scalp = canvas.region("scalp") * canvas.part("skin")
     texels = np.flatnonzero(scalp > 0.02)
     point = canvas.flat_position[texels]
-    grain = value_noise(point[:, [0, 1]] / (0.8 * MILLIMETRE) + point[:, [2, 2]] * 700, seed + 8)
+    grain = surface_noise(point, canvas.flat_normal[texels], 0.9 * MILLIMETRE, seed + 8)
     patch = layered_noise(point[:, :2] / (14 * MILLIMETRE) + point[:, 2:] * 60, seed + 12)
     edge = smoothstep(0.05, 0.75, scalp.reshape(-1)[texels] + 0.25 * (patch - 0.5))
     hue = hair_color(canvas) if style.color is None else srgb_to_oklab(hex_to_srgb(style.color))

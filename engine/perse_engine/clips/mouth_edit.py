@@ -49,6 +49,6 @@ def _fuller(canvas: Canvas, mask: Floats, fullness: float) -> Floats:
     roll = np.exp(-((np.abs(y) / 8.5) ** 4)) * taper * front
     lift = np.sign(y) * smoothstep(0.0, 4.0, np.abs(y)) * np.exp(-((np.abs(y) / 12.0) ** 4))
     amount = fullness * unit * roll
-    move[skin, 1] = 1.5 * amount * lift
-    move[skin, 2] = 1.9 * amount
+    move[skin, 1] = 2.2 * amount * lift
+    move[skin, 2] = 2.4 * amount
     return move

@@ -28,6 +28,17 @@ def layered_noise(points: NDArray[np.floating], seed: int) -> Floats:
     return np.sum(layers, axis=0, dtype=np.float32)
 
 
+def surface_noise(position: Floats, normal: Floats, cell: float, seed: int) -> Floats:
+    """Smooth noise in cells of `cell` metres on a surface at `position` (M, 3) with `normal` (M, 3), in [0, 1].
+
+    Three flat noises, each as strong as the surface faces it, so that nothing is stretched.
+    """
+    share = normal**4
+    share /= np.maximum(share.sum(1, keepdims=True), 1e-9)
+    planes = [value_noise(position[:, axes] / cell, seed + k) for k, axes in enumerate(([1, 2], [2, 0], [0, 1]))]
+    return np.einsum("km,mk->m", np.stack(planes), share).astype(np.float32)
+
+
 def strands(across: NDArray[np.floating], along: NDArray[np.floating], seed: int) -> Floats:
     """Thin lines that run along a direction: `across` counts strands, `along` counts strand lengths; in [0, 1].
 

@@ -69,7 +69,7 @@ def _cheeks(canvas: Canvas, point: Floats) -> Floats:
     unit = MILLIMETRE * a.size
     x = np.abs(point[:, 0]) / unit - 43
     y = (point[:, 1] - a.eyes[:, 1].mean()) / unit + 29 - 0.35 * x
-    return 0.34 * np.exp(-((x / 19) ** 2) - (y / 11) ** 2)
+    return 0.24 * np.exp(-((x / 19) ** 2) - (y / 11) ** 2)
 
 
 def _lids(canvas: Canvas, point: Floats) -> Floats:
@@ -78,6 +78,6 @@ def _lids(canvas: Canvas, point: Floats) -> Floats:
     unit = MILLIMETRE * a.size
     x = (np.abs(point[:, 0]) - np.abs(a.eyes[:, 0]).mean()) / unit
     y = (point[:, 1] - a.eyes[:, 1].mean()) / unit
-    arch = 9.5 - 0.018 * x**2
-    shadow = smoothstep(2.0, 4.5, y) * smoothstep(arch + 5, arch - 3, y) * smoothstep(21, 12, np.abs(x))
+    arch = 7.0 - 0.018 * x**2
+    shadow = smoothstep(1.0, 3.5, y) * smoothstep(arch + 4, arch - 3, y) * smoothstep(21, 12, np.abs(x))
     return 0.62 * shadow * (point[:, 2] > a.eyes[:, 2].mean() - 0.02)

@@ -1,6 +1,10 @@
 import dataclasses
 import hashlib
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,3 +173,32 @@ def test_states_survive_their_file(whole):
         assert a.state.sliders == b.state.sliders
         assert np.array_equal(a.state.pose, b.state.pose)
         assert np.allclose(a.camera.view, b.camera.view)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import painted_portrait
+from test_dataset import FEW, TINY
+from perse_engine.clips.catalogue import parse_catalogue
+from perse_engine.clips.dataset import synthesize
+
+def progress(stage, done, total):
+    if done >= 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+portrait = painted_portrait(256, {"mouthsmileleft": 0.2, "mouthsmileright": 0.2})
+synthesize(portrait, parse_catalogue(FEW, "few"), TINY, Path(sys.argv[1]), seed=3, progress=progress)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill")
+def test_a_killed_run_ends_with_the_same_bytes(whole, portrait, few, tmp_path):
+    here = str(Path(__file__).parent)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), here], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(tmp_path.glob("clips/*.json"))
+    synthesize(portrait, few, TINY, tmp_path, seed=3, progress=silent)
+    assert digest(tmp_path) == digest(whole.folder)
