@@ -15,9 +15,11 @@ from rich.table import Table
 
 from perse_engine.splatting.benchmark_scene import benchmark_scene
 from perse_engine.splatting.binning import bin_splats, depth_order, gather
-from perse_engine.splatting.blending import blend, blend_backward
+from perse_engine.splatting.blending import blend
+from perse_engine.splatting.blending_backward import blend_backward
 from perse_engine.splatting.cpu import draw
-from perse_engine.splatting.projection import GRADIENT_COLUMNS, lens_of, project, project_backward, view_of
+from perse_engine.splatting.projection import lens_of, project, view_of
+from perse_engine.splatting.projection_backward import GRADIENT_COLUMNS, project_backward
 
 STAGES = ("project", "sort", "bin", "blend", "blend backward", "gather", "project backward")
 
@@ -36,7 +38,7 @@ def stages(count: int, width: int, height: int, repeats: int) -> np.ndarray:
     rows = []
     for _ in range(repeats + 2):
         clock = [time.process_time()]
-        project(*given, gaussians.colors, view, lens, splats, depths)
+        project(*given, gaussians.colors, view, lens, splats, depths, workers)
         clock.append(time.process_time())
         order = depth_order(depths)
         clock.append(time.process_time())
@@ -47,10 +49,10 @@ def stages(count: int, width: int, height: int, repeats: int) -> np.ndarray:
         pairs = np.empty((len(pair_splats), GRADIENT_COLUMNS), np.float32)
         blend_backward(ordered, tile_starts, pair_splats, used, color, alpha, to_color, alpha, pairs, workers)
         clock.append(time.process_time())
-        gather(pairs, *lists, order, gradients)
+        gather(pairs, *lists, order, gradients, workers)
         visible[order] = True
         clock.append(time.process_time())
-        project_backward(*given, view, lens, visible, gradients, *results)
+        project_backward(*given, view, lens, visible, gradients, *results, workers)
         clock.append(time.process_time())
         rows.append(1000 * np.diff(clock))
     return np.array(rows[2:])

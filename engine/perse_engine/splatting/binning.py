@@ -146,6 +146,7 @@ def _list_run(
     tile_counts: Ints,
 ) -> None:
     """List the tiles that each splat of a run touches, and count each tile's splats."""
+    tile_counts[:] = 0
     for k in range(start, stop):
         splat = splats[k]
         pair = starts[k]
@@ -186,6 +187,33 @@ def _scatter_run(
             pairs[pair] = place
 
 
+@njit(**KERNEL)
+def _starts_of(sizes: Ints) -> int:
+    """Turn sizes into the sums of those before them; returns the whole."""
+    total = 0
+    for k in range(sizes.shape[0]):
+        size = sizes[k]
+        sizes[k] = total
+        total += size
+    return total
+
+
+@njit(**KERNEL)
+def _tile_starts_of(counts: Ints) -> Ints:
+    """Turn the workers' counts per tile into where each worker's splats begin; returns where each tile begins."""
+    workers, tiles = counts.shape
+    starts = np.empty(tiles + 1, np.int64)
+    total = 0
+    for tile in range(tiles):
+        starts[tile] = total
+        for worker in range(workers):
+            size = counts[worker, tile]
+            counts[worker, tile] = total
+            total += size
+    starts[tiles] = total
+    return starts
+
+
 @njit(parallel=True, **KERNEL)
 def bin_splats(
     splats: Floats,
@@ -202,8 +230,8 @@ def bin_splats(
 
     Returns:
         sorted_splats (M, 16); tile_starts (tiles + 1,): tile t owns pairs tile_starts[t] to tile_starts[t + 1];
-        pair_splats (P,): index into sorted_splats, ascending within a tile; slots, splat_starts and splat_counts (M,):
-        splat k owns the splat_counts[k] pairs slots[splat_starts[k]] and following.
+        pair_splats (P,): index into sorted_splats, ascending within a tile; splat_starts and splat_counts (M,) and
+        slots: splat k owns the splat_counts[k] pairs slots[splat_starts[k]] and following.
     """
     across = (width + TILE_WIDTH - 1) // TILE_WIDTH
     tiles = across * ((height + TILE_HEIGHT - 1) // TILE_HEIGHT)
@@ -214,30 +242,37 @@ def bin_splats(
     for worker in prange(workers):
         start, stop = visible * worker // workers, visible * (worker + 1) // workers
         _copy_run(splats, order, start, stop, width, height, sorted_splats, splat_starts)
-    most = 0
-    for k in range(visible):
-        size = splat_starts[k]
-        splat_starts[k] = most
-        most += size
-    slots = np.empty(most, np.int32)
-    counts = np.zeros((workers, tiles), np.int32)
+    slots = np.empty(_starts_of(splat_starts), np.int32)
+    counts = np.empty((workers, tiles), np.int32)
     for worker in prange(workers):
         start, stop = visible * worker // workers, visible * (worker + 1) // workers
         _list_run(sorted_splats, start, stop, width, height, across, splat_starts, splat_counts, slots, counts[worker])
-    tile_starts = np.empty(tiles + 1, np.int64)
-    total = 0
-    for tile in range(tiles):
-        tile_starts[tile] = total
-        for worker in range(workers):
-            size = counts[worker, tile]
-            counts[worker, tile] = total
-            total += size
-    tile_starts[tiles] = total
-    pair_splats = np.empty(total, np.int32)
+    tile_starts = _tile_starts_of(counts)
+    pair_splats = np.empty(tile_starts[tiles], np.int32)
     for worker in prange(workers):
         start, stop = visible * worker // workers, visible * (worker + 1) // workers
         _scatter_run(start, stop, splat_starts, splat_counts, slots, counts[worker], pair_splats)
     return sorted_splats, tile_starts, pair_splats, splat_starts, splat_counts, slots
+
+
+@njit(**KERNEL)
+def _gather_run(
+    start: int,
+    stop: int,
+    pair_gradients: Floats,
+    splat_starts: Ints,
+    splat_counts: Ints,
+    slots: Ints,
+    order: Ints,
+    gradients: Floats,
+) -> None:
+    for k in range(start, stop):
+        total = gradients[order[k]]
+        total[:] = f32(0)
+        for pair in range(splat_starts[k], splat_starts[k] + splat_counts[k]):
+            part = pair_gradients[slots[pair]]
+            for c in range(total.shape[0]):
+                total[c] += part[c]
 
 
 @njit(parallel=True, **KERNEL)
@@ -248,12 +283,10 @@ def gather(
     slots: Ints,
     order: Ints,
     gradients: Floats,
+    workers: int,
 ) -> None:
     """Add up what each splat's pairs say, in a fixed order: (P, 9), tile by tile, to (N, 9), Gaussian by Gaussian."""
-    for k in prange(order.shape[0]):
-        total = gradients[order[k]]
-        total[:] = f32(0)
-        for pair in range(splat_starts[k], splat_starts[k] + splat_counts[k]):
-            part = pair_gradients[slots[pair]]
-            for c in range(total.shape[0]):
-                total[c] += part[c]
+    visible = order.shape[0]
+    for worker in prange(workers):
+        start, stop = visible * worker // workers, visible * (worker + 1) // workers
+        _gather_run(start, stop, pair_gradients, splat_starts, splat_counts, slots, order, gradients)

@@ -1,4 +1,4 @@
-"""Splats over one another, nearest first, tile by tile; and the gradients of that.
+"""Splats over one another, nearest first, tile by tile.
 
 A tile's state is a few small planes that stay in the first-level cache. Each splat walks over its own rows, and over
 eight pixels at a time within its outline, so that little work is spent outside it.
@@ -36,7 +36,6 @@ from perse_engine.splatting.simd import (
     fetch_add,
     iota,
     lane_max,
-    lane_sum,
     lanes,
     load,
     square_root,
@@ -51,8 +50,8 @@ FAR = 1e10
 TRANSMITTANCE_MIN = 1e-4
 
 # The rightmost group of eight may begin in the last column.
-_STRIDE = TILE_WIDTH + LANES
-_PLANE = TILE_HEIGHT * _STRIDE
+STRIDE = TILE_WIDTH + LANES
+PLANE = TILE_HEIGHT * STRIDE
 _SPLATS_BETWEEN_CHECKS = 16
 
 
@@ -66,7 +65,7 @@ _P0, _P1, _P2, _P3, _P4, _P5 = _exponential_coefficients()
 
 
 @njit(inline="always", **KERNEL)
-def _alpha(energy: Any) -> Any:
+def alpha_at(energy: Any) -> Any:
     """exp(-energy) in eight lanes, 0 outside the outline."""
     p = ((((energy * _P5 + _P4) * energy + _P3) * energy + _P2) * energy + _P1) * energy + _P0
     p = p * p
@@ -75,7 +74,7 @@ def _alpha(energy: Any) -> Any:
 
 
 @njit(inline="always", **KERNEL)
-def _trace(splat: Floats, left: int, first_row: int, last_row: int, rows: Floats, firsts: Ints, ends: Ints) -> None:
+def trace(splat: Floats, left: int, first_row: int, last_row: int, rows: Floats, firsts: Ints, ends: Ints) -> None:
     """Where the outline enters and leaves each row of the tile, and its constants of the energy, eight rows at once.
 
     `firsts` and `ends` get the columns [first, end); `rows` (3, n) the offset dy, the linear and the constant term.
@@ -121,15 +120,15 @@ def _blend_tile(
         splat = splats[pairs[index]]
         first_row, last_row = rows_of(splat, height)
         first_row, last_row = max(first_row, top), min(last_row, top + TILE_HEIGHT - 1)
-        _trace(splat, left, first_row, last_row, rows, firsts, ends)
+        trace(splat, left, first_row, last_row, rows, firsts, ends)
         middle, xx = splat[X] - f32(left), splat[XX]
         r, g, b, z = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE]), lanes(splat[DEPTH])
         for row in range(last_row - first_row + 1):
-            offset = (first_row - top + row) * _STRIDE
+            offset = (first_row - top + row) * STRIDE
             for column in range(firsts[row], ends[row], LANES):
                 place = offset + column
                 dx = iota() + (f32(column) - middle)
-                alpha = _alpha((dx * xx + linears[row]) * dx + bases[row])
+                alpha = alpha_at((dx * xx + linears[row]) * dx + bases[row])
                 t = load(through, place)
                 weight = alpha * t
                 store(depth, place, where(t > f32(0.5), z, load(depth, place)))
@@ -145,10 +144,66 @@ def _blend_tile(
 @njit(**KERNEL)
 def _is_full(through: Floats) -> bool:
     most = load(through, 0)
-    for place in range(LANES, _PLANE, LANES):
+    for place in range(LANES, PLANE, LANES):
         t = load(through, place)
         most = where(t > most, t, most)
     return lane_max(most) < f32(TRANSMITTANCE_MIN)
+
+
+@njit(**KERNEL)
+def open_tile(through: Floats, columns: int, row_count: int) -> None:
+    """Let light through inside the picture only, so that what lies outside neither draws nor keeps a tile open."""
+    for y in range(row_count):
+        for x in range(columns):
+            through[y * STRIDE + x] = f32(1)
+
+
+@njit(**KERNEL)
+def _blend_tiles(
+    splats: Floats,
+    tile_starts: Ints,
+    pair_splats: Ints,
+    color: Floats,
+    alpha: Floats,
+    depth: Floats,
+    used: Ints,
+    counter: Ints,
+) -> None:
+    """Draw tile after tile, as `counter` gives them out."""
+    height, width = alpha.shape
+    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
+    planes = np.empty((5, PLANE), np.float32)
+    through, red, green, blue, near = planes[0], planes[1], planes[2], planes[3], planes[4]
+    rows = np.empty((3, TILE_HEIGHT + LANES), np.float32)
+    columns = np.empty((2, TILE_HEIGHT + LANES), np.int32)
+    tile = fetch_add(counter)
+    while tile < used.shape[0]:
+        left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
+        right, bottom = min(left + TILE_WIDTH, width), min(top + TILE_HEIGHT, height)
+        start, stop = tile_starts[tile], tile_starts[tile + 1]
+        used[tile] = 0
+        if start == stop:
+            for y in range(top, bottom):
+                color[y, left:right] = f32(0)
+                alpha[y, left:right] = f32(0)
+                depth[y, left:right] = f32(FAR)
+        else:
+            planes[:] = f32(0)
+            open_tile(through, right - left, bottom - top)
+            used[tile] = _blend_tile(
+                splats, pair_splats, start, stop, left, top, height, planes, rows, columns[0], columns[1]
+            )
+            for y in range(top, bottom):
+                offset = (y - top) * STRIDE - left
+                for x in range(left, right):
+                    place = np.uint64(offset + x)
+                    color[y, x, 0] = red[place]
+                    color[y, x, 1] = green[place]
+                    color[y, x, 2] = blue[place]
+                    t = through[place]
+                    alpha[y, x] = f32(1) - t
+                    depth[y, x] = near[place] if t <= f32(0.5) else f32(FAR)
+        tile = fetch_add(counter)
 
 
 @njit(parallel=True, **KERNEL)
@@ -170,163 +225,6 @@ def blend(
         depth: (H, W) out: depth of the splat that takes accumulated opacity past one half, else `FAR`.
         used: (tiles,) int64 out, how many of each tile's pairs were drawn before it was full.
     """
-    height, width = alpha.shape
-    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
-    tiles = used.shape[0]
     counter = np.zeros(1, np.int64)
     for _ in prange(workers):
-        planes = np.empty((5, _PLANE), np.float32)
-        through, red, green, blue, near = planes[0], planes[1], planes[2], planes[3], planes[4]
-        rows = np.empty((3, TILE_HEIGHT + LANES), np.float32)
-        columns = np.empty((2, TILE_HEIGHT + LANES), np.int32)
-        tile = fetch_add(counter)
-        while tile < tiles:
-            left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
-            right, bottom = min(left + TILE_WIDTH, width), min(top + TILE_HEIGHT, height)
-            start, stop = tile_starts[tile], tile_starts[tile + 1]
-            used[tile] = 0
-            if start == stop:
-                for y in range(top, bottom):
-                    color[y, left:right] = f32(0)
-                    alpha[y, left:right] = f32(0)
-                    depth[y, left:right] = f32(FAR)
-            else:
-                planes[:] = f32(0)
-                _open_tile(through, right - left, bottom - top)
-                used[tile] = _blend_tile(
-                    splats, pair_splats, start, stop, left, top, height, planes, rows, columns[0], columns[1]
-                )
-                for y in range(top, bottom):
-                    offset = (y - top) * _STRIDE - left
-                    for x in range(left, right):
-                        place = np.uint64(offset + x)
-                        color[y, x, 0] = red[place]
-                        color[y, x, 1] = green[place]
-                        color[y, x, 2] = blue[place]
-                        t = through[place]
-                        alpha[y, x] = f32(1) - t
-                        depth[y, x] = near[place] if t <= f32(0.5) else f32(FAR)
-            tile = fetch_add(counter)
-
-
-@njit(**KERNEL)
-def _open_tile(through: Floats, columns: int, row_count: int) -> None:
-    """Let light through inside the picture only, so that what lies outside neither draws nor keeps a tile open."""
-    for y in range(row_count):
-        for x in range(columns):
-            through[y * _STRIDE + x] = f32(1)
-
-
-@njit(**KERNEL)
-def _blend_tile_backward(
-    splats: Floats,
-    pairs: Ints,
-    start: int,
-    stop: int,
-    left: int,
-    top: int,
-    height: int,
-    planes: Floats,
-    rows: Floats,
-    firsts: Ints,
-    ends: Ints,
-    gradients: Floats,
-) -> None:
-    """Walk front to back once more. `behind` holds gradient times colour of all that is still to come.
-
-    With alpha_i in front of what is behind, d(color)/d(alpha_i) = T_i color_i - behind_i / (1 - alpha_i), so neither
-    the order need be turned around nor the transmittance divided out.
-    """
-    through, behind, to_red, to_green, to_blue = planes[0], planes[1], planes[2], planes[3], planes[4]
-    offsets, linears, bases = rows[0], rows[1], rows[2]
-    zero = lanes(f32(0))
-    for index in range(start, stop):
-        splat = splats[pairs[index]]
-        first_row, last_row = rows_of(splat, height)
-        first_row, last_row = max(first_row, top), min(last_row, top + TILE_HEIGHT - 1)
-        _trace(splat, left, first_row, last_row, rows, firsts, ends)
-        middle, xx = splat[X] - f32(left), splat[XX]
-        r, g, b = lanes(splat[RED]), lanes(splat[GREEN]), lanes(splat[BLUE])
-        moment, moment_x, moment_y = zero, zero, zero
-        moment_xx, moment_xy, moment_yy = zero, zero, zero
-        sum_red, sum_green, sum_blue = zero, zero, zero
-        for row in range(last_row - first_row + 1):
-            dy = offsets[row]
-            offset = (first_row - top + row) * _STRIDE
-            for column in range(firsts[row], ends[row], LANES):
-                place = offset + column
-                dx = iota() + (f32(column) - middle)
-                alpha = _alpha((dx * xx + linears[row]) * dx + bases[row])
-                t, rest_behind = load(through, place), load(behind, place)
-                gr, gg, gb = load(to_red, place), load(to_green, place), load(to_blue, place)
-                weight = alpha * t
-                along = (gr * r + gg * g + gb * b) * weight
-                rest_behind = rest_behind - along
-                store(behind, place, rest_behind)
-                store(through, place, t - weight)
-                to_energy = alpha * rest_behind / (f32(1) - alpha) - along
-                to_x, to_y = to_energy * dx, to_energy * dy
-                moment = moment + to_energy
-                moment_x = moment_x + to_x
-                moment_y = moment_y + to_y
-                moment_xx = moment_xx + to_x * dx
-                moment_xy = moment_xy + to_x * dy
-                moment_yy = moment_yy + to_y * dy
-                sum_red = sum_red + weight * gr
-                sum_green = sum_green + weight * gg
-                sum_blue = sum_blue + weight * gb
-        gradient = gradients[index]
-        gradient[0], gradient[1], gradient[2] = lane_sum(moment), lane_sum(moment_x), lane_sum(moment_y)
-        gradient[3], gradient[4], gradient[5] = lane_sum(moment_xx), lane_sum(moment_xy), lane_sum(moment_yy)
-        gradient[6], gradient[7], gradient[8] = lane_sum(sum_red), lane_sum(sum_green), lane_sum(sum_blue)
-
-
-@njit(parallel=True, **KERNEL)
-def blend_backward(
-    splats: Floats,
-    tile_starts: Ints,
-    pair_splats: Ints,
-    used: Ints,
-    color: Floats,
-    alpha: Floats,
-    to_color: Floats,
-    to_alpha: Floats,
-    gradients: Floats,
-    workers: int,
-) -> None:
-    """Gradients of each pair, (P, 9), from those of the picture: `to_color` (H, W, 3) and `to_alpha` (H, W)."""
-    height, width = alpha.shape
-    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
-    tiles = used.shape[0]
-    counter = np.zeros(1, np.int64)
-    for _ in prange(workers):
-        planes = np.empty((5, _PLANE), np.float32)
-        through, behind, red, green, blue = planes[0], planes[1], planes[2], planes[3], planes[4]
-        rows = np.empty((3, TILE_HEIGHT + LANES), np.float32)
-        columns = np.empty((2, TILE_HEIGHT + LANES), np.int32)
-        tile = fetch_add(counter)
-        while tile < tiles:
-            left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
-            right, bottom = min(left + TILE_WIDTH, width), min(top + TILE_HEIGHT, height)
-            start = tile_starts[tile]
-            stop = start + used[tile]
-            for index in range(stop, tile_starts[tile + 1]):
-                gradients[index, :] = f32(0)
-            if start < stop:
-                planes[:] = f32(0)
-                _open_tile(through, right - left, bottom - top)
-                for y in range(top, bottom):
-                    offset = (y - top) * _STRIDE - left
-                    for x in range(left, right):
-                        place = np.uint64(offset + x)
-                        red[place], green[place], blue[place] = to_color[y, x, 0], to_color[y, x, 1], to_color[y, x, 2]
-                        behind[place] = (
-                            red[place] * color[y, x, 0]
-                            + green[place] * color[y, x, 1]
-                            + blue[place] * color[y, x, 2]
-                            - to_alpha[y, x] * (f32(1) - alpha[y, x])
-                        )
-                _blend_tile_backward(
-                    splats, pair_splats, start, stop, left, top, height, planes, rows, columns[0], columns[1], gradients
-                )
-            tile = fetch_add(counter)
+        _blend_tiles(splats, tile_starts, pair_splats, color, alpha, depth, used, counter)

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
 from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, bin_splats, depth_order, gather
-from perse_engine.splatting.blending import blend, blend_backward
+from perse_engine.splatting.blending import blend
+from perse_engine.splatting.blending_backward import blend_backward
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.projection import (
-    GRADIENT_COLUMNS,
     SPLAT_COLUMNS,
     lens_of,
     project,
-    project_backward,
     view_of,
 )
+from perse_engine.splatting.projection_backward import GRADIENT_COLUMNS, project_backward
 
 # Not every threading layer of numba may be entered by two threads at once.
 _kernels = threading.Lock()
@@ -74,6 +74,7 @@ def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
             lens_of(camera),
             splats,
             depths,
+            workers,
         )
         order = depth_order(depths)
         splats, tile_starts, pair_splats, *lists = bin_splats(splats, order, width, height, workers)
@@ -107,6 +108,7 @@ def draw_backward(
         np.empty_like(gaussians.opacities),
         np.empty_like(gaussians.colors),
     )
+    workers = numba.get_num_threads()
     with _kernels:
         blend_backward(
             drawing.splats,
@@ -118,9 +120,11 @@ def draw_backward(
             to_color,
             to_alpha,
             pair_gradients,
-            numba.get_num_threads(),
+            workers,
         )
-        gather(pair_gradients, drawing.splat_starts, drawing.splat_counts, drawing.slots, drawing.order, gradients)
+        gather(
+            pair_gradients, drawing.splat_starts, drawing.splat_counts, drawing.slots, drawing.order, gradients, workers
+        )
         project_backward(
             gaussians.means,
             gaussians.quaternions,
@@ -135,5 +139,6 @@ def draw_backward(
             result.scales,
             result.opacities,
             result.colors,
+            workers,
         )
     return result

@@ -10,7 +10,7 @@ import pytest
 from numba import njit
 from numba.core.errors import TypingError
 
-from perse_engine.splatting import blending
+from perse_engine.splatting import blending, blending_backward
 from perse_engine.splatting.jit import KERNEL, f32
 from perse_engine.splatting.projection import ENERGY_MAX
 from perse_engine.splatting.simd import (
@@ -81,7 +81,7 @@ def test_alpha_is_the_exponential_of_minus_energy():
     @njit(**PLAIN)
     def alphas(energies, out):
         for i in range(0, len(energies), LANES):
-            store(out, i, blending._alpha(load(energies, i)))
+            store(out, i, blending.alpha_at(load(energies, i)))
 
     energies = np.linspace(0, ENERGY_MAX - 1e-4, 8000, dtype=np.float32)
     out = np.empty_like(energies)
@@ -91,14 +91,14 @@ def test_alpha_is_the_exponential_of_minus_energy():
     assert not out[1:].any()
 
 
-@pytest.mark.parametrize("kernel", [blending._blend_tile, blending._blend_tile_backward])
+@pytest.mark.parametrize("kernel", [blending._blend_tile, blending_backward._blend_tile_backward])
 def test_hot_loops_multiply_and_add_eight_pixels_at_once(kernel):
     features = llvm.get_host_cpu_features()
     if not (features.get("avx2") and features.get("fma")):
         pytest.skip("this processor has no AVX2")
     compiled = njit(**PLAIN)(kernel.py_func)
     floats, ints = np.zeros((1, 16), np.float32), np.zeros(32, np.int32)
-    planes, rows = np.zeros((5, blending._PLANE), np.float32), np.zeros((3, 32), np.float32)
+    planes, rows = np.zeros((5, blending.PLANE), np.float32), np.zeros((3, 32), np.float32)
     more = () if kernel is blending._blend_tile else (np.zeros((1, 9), np.float32),)
     compiled(floats, ints, 0, 0, 0, 0, 16, planes, rows, ints, ints, *more)
     (assembly,) = compiled.inspect_asm().values()
