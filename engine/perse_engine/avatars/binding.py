@@ -123,14 +123,23 @@ def _vertex_frames(posed: Floats, gradients: Floats, starts: Ints, triangles: In
                 out[v, k] = np.float32(0.0)
             out[v, 3] = out[v, 7] = out[v, 11] = out[v, 12] = one
             continue
-        for k in range(9):
-            total = np.float32(0.0)
-            for n in range(starts[v], starts[v + 1]):
-                total += gradients[triangles[n], k]
-            out[v, 3 + k] = total / areas[v]
-        matrix = (
-            out[v, 3], out[v, 4], out[v, 5], out[v, 6], out[v, 7], out[v, 8], out[v, 9], out[v, 10], out[v, 11],
-        )  # fmt: skip
+        a = b = c = d = e = f = g = h = i = np.float32(0.0)
+        for n in range(starts[v], starts[v + 1]):
+            t = triangles[n]
+            a += gradients[t, 0]
+            b += gradients[t, 1]
+            c += gradients[t, 2]
+            d += gradients[t, 3]
+            e += gradients[t, 4]
+            f += gradients[t, 5]
+            g += gradients[t, 6]
+            h += gradients[t, 7]
+            i += gradients[t, 8]
+        share = one / areas[v]
+        matrix = (a * share, b * share, c * share, d * share, e * share, f * share, g * share, h * share, i * share)
+        out[v, 3], out[v, 4], out[v, 5] = matrix[0], matrix[1], matrix[2]
+        out[v, 6], out[v, 7], out[v, 8] = matrix[3], matrix[4], matrix[5]
+        out[v, 9], out[v, 10], out[v, 11] = matrix[6], matrix[7], matrix[8]
         a, b, c, d, e, f, g, h, i = _polar(matrix)
         if a + e + i > np.float32(0.0):
             s = math.sqrt(a + e + i + one) * two

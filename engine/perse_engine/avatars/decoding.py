@@ -69,7 +69,7 @@ def take_stance(avatar: Avatar, state: AvatarState) -> Stance:
         InputError: unknown-slider, not-a-number.
     """
     weights = style_weights(avatar.styles, state.sliders)
-    vertices = posed_vertices(avatar, state)
+    vertices = _posed(avatar, state, weights)
     return Stance(vertex_frames(avatar.binding, vertices), weights, presence(avatar.styles, weights))
 
 
@@ -79,8 +79,11 @@ def posed_vertices(avatar: Avatar, state: AvatarState) -> Floats:
     Raises:
         InputError: unknown-slider, not-a-number.
     """
+    return _posed(avatar, state, style_weights(avatar.styles, state.sliders))
+
+
+def _posed(avatar: Avatar, state: AvatarState, weights: Floats) -> Floats:
     figure = avatar.figure
-    weights = style_weights(avatar.styles, state.sliders)
     expression = expression_weights(figure.expression_names, state.sliders)
     rest, joints = rest_figure(figure, weights, expression)
     transforms = joint_transforms(joints, state.pose) if state.transforms is None else state.transforms

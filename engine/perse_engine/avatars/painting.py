@@ -131,14 +131,14 @@ def _amounts(avatar: Avatar, active: Ints, presence: Floats) -> Floats:
     return amounts
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@numba.njit(fastmath=True, cache=True, nogil=True)
 def _ramp(
     active: Ints, starts: Ints, gates: Floats, onsets: Floats, softness: Floats, shares: Floats, total: np.float32,
     amounts: Floats,
 ) -> None:  # fmt: skip
     for n in range(active.shape[0]):
         k = active[n]
-        for e in numba.prange(starts[k], starts[k + 1]):
+        for e in range(starts[k], starts[k + 1]):
             ramp = (total - onsets[e]) / softness[k]
             amounts[e] = shares[k] * gates[e] * min(max(ramp, np.float32(0.0)), np.float32(1.0))
 
@@ -149,14 +149,14 @@ def _sigmoid(logits: Floats, out: Floats) -> None:
         out[i] = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[i]))
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@numba.njit(fastmath=True, cache=True, nogil=True)
 def _gather(
     active: Ints, starts: Ints, gaussians: Ints, amounts: Floats, gates: Floats, colors: Floats, logits: Floats,
     shifts: Floats, weights: Floats, remains: Floats, sums: Floats, offsets: Floats,
 ) -> None:  # fmt: skip
     for n in range(active.shape[0]):
         k = active[n]
-        for e in numba.prange(starts[k], starts[k + 1]):
+        for e in range(starts[k], starts[k + 1]):
             i = gaussians[e]
             amount = amounts[e]
             remains[i] -= amount
@@ -166,9 +166,9 @@ def _gather(
             sums[i, 3] += amount / (np.float32(1.0) + math.exp(-logits[e]))
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@numba.njit(fastmath=True, cache=True, nogil=True)
 def _blend(remains: Floats, sums: Floats, colors: Floats, coverages: Floats) -> None:
-    for i in numba.prange(remains.shape[0]):
+    for i in range(remains.shape[0]):
         keep = max(remains[i], np.float32(0.0))
         remains[i] = keep
         if keep < np.float32(1.0):
@@ -177,14 +177,14 @@ def _blend(remains: Floats, sums: Floats, colors: Floats, coverages: Floats) -> 
             coverages[i] = keep * coverages[i] + sums[i, 3]
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
+@numba.njit(fastmath=True, cache=True, nogil=True)
 def _scatter(
     active: Ints, starts: Ints, gaussians: Ints, amounts: Floats, gates: Floats, logits: Floats, weights: Floats,
     colors: Floats, coverages: Floats, offsets: Floats, to_colors: Floats, to_logits: Floats, to_offsets: Floats,
 ) -> None:  # fmt: skip
     for n in range(active.shape[0]):
         k = active[n]
-        for e in numba.prange(starts[k], starts[k + 1]):
+        for e in range(starts[k], starts[k + 1]):
             i = gaussians[e]
             amount = amounts[e]
             for c in range(3):
