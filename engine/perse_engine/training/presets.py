@@ -32,7 +32,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("draft", 15_000, 1_300, boxes=0.25),
-        Preset("standard", 30_000, 3_200),
+        Preset("standard", 30_000, 3_600),
         Preset("high", 60_000, 8_000, boxes=0.6),
         Preset("paper", 130_000, 30_000, size=512, boxes=0.3),
     )
