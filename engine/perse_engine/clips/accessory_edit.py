@@ -118,7 +118,7 @@ def _hidden_hair(canvas: Canvas) -> Layer:
     """Hair well above the rim disappears; the hat's lift while it is put on does not bare the cut."""
     shell = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
     over = rim_height(canvas.anatomy, canvas.flat_position[shell])
-    strength = smoothstep(LIFT + 0.002, LIFT + 0.012, over)
+    strength = smoothstep(LIFT - 0.002, LIFT + 0.006, over)
     return sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, strength)
 
 
@@ -184,6 +184,6 @@ def _hat_shadow(canvas: Canvas, style: Hat) -> Layer:
     strength = strength * (0.35 + 0.65 * canvas.exposed.reshape(-1)[texels])
     hair = canvas.part("hair").reshape(-1)[texels]
     # hair that the hat hides must not be repainted by its shadow
-    strength = np.where(hair & (under < -(LIFT + 0.001) * 1e3), 0, strength)
+    strength = np.where(hair & (under < -(LIFT - 0.003) / MILLIMETRE), 0, strength)
     alpha = np.where(hair, canvas.flat_base[texels, 3], 1.0)
     return sparse_layer(texels, SHADE, alpha, strength)

@@ -16,10 +16,8 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
     """Skin of the given tone, with freckles and make-up."""
     texels = np.flatnonzero(canvas.part("skin", "bust"))
     lab = canvas.flat_lab[texels]
-    cover = canvas.skin_likeness.reshape(-1)[texels] * (
-        1 - np.clip(canvas.photo_masks["brows"].reshape(-1)[texels], 0, 1)
-    )
-    cover *= 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)
+    cover = canvas.skin_likeness.reshape(-1)[texels]
+    cover = cover * (1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1))
     layers: list[Layer] = []
     if style.tone is not None:
         layers.append(_toned(canvas, texels, lab, cover, style.tone, style.amount))
