@@ -21,7 +21,7 @@ from perse_engine.errors import InputError, PerseError
 from perse_engine.files import atomic_write
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Floats, Head, Ints
 from perse_engine.heads.posing import rest_head
-from perse_engine.portraits.landmarks import INNER_LIPS, LEFT_LIDS, OUTER_LIPS, RIGHT_LIDS, Tracker
+from perse_engine.portraits.landmarks import INNER_LIPS, LEFT_LIDS, OUTER_LIPS, RIGHT_LIDS, FaceTracker
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.surfaces.shading import interpolate
@@ -70,9 +70,10 @@ def head_hash(head: Head) -> str:
     return digest.hexdigest()[:24]
 
 
-def find_correspondence(head: Head, tracker: Tracker) -> Correspondence:
-    """The correspondence of `head`: from the user's cache, or found now (some seconds) and kept there."""
-    path = Path(platformdirs.user_cache_dir("perse")) / "landmarks" / f"{head_hash(head)}.npz"
+def find_correspondence(head: Head, tracker: FaceTracker) -> Correspondence:
+    """The correspondence of `head` for this kind of tracker: from the user's cache, or found now and kept there."""
+    name = f"{head_hash(head)}-{type(tracker).__name__.lower()}.npz"
+    path = Path(platformdirs.user_cache_dir("perse")) / "landmarks" / name
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as kept:
@@ -88,7 +89,7 @@ def find_correspondence(head: Head, tracker: Tracker) -> Correspondence:
     return found
 
 
-def track_head(head: Head, tracker: Tracker) -> Correspondence:
+def track_head(head: Head, tracker: FaceTracker) -> Correspondence:
     """Track pictures of the head and read the landmarks back.
 
     Raises:

@@ -21,11 +21,12 @@ from perse_engine.portraits.fit import Fit, fit_head, photo_lens
 from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
-from perse_engine.portraits.landmarks import Face, Tracker
+from perse_engine.portraits.landmarks import Face
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
 from perse_engine.portraits.refinement import refine_textures
+from perse_engine.portraits.tasks import open_tracker
 from perse_engine.portraits.teeth import settled_teeth, teeth_pixels
 from perse_engine.portraits.texture import SIDE as TEXTURE_SIDE
 from perse_engine.portraits.texture import paint_head_texture
@@ -43,12 +44,12 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     """Fit `head` to the photograph at `path`.
 
     Raises:
-        InputError: what `read_image` and `Tracker.track` raise, "not-a-photo" for drawings, "models-missing".
+        InputError: what `read_image`, `open_tracker` and its `track` raise; "not-a-photo" for drawings.
         Cancelled: by `progress`.
     """
     progress("portrait", 0, STAGES)
     photo = read_image(path)
-    tracker = Tracker()
+    tracker = open_tracker()
     face = tracker.track(photo.pixels)
     progress("portrait", 1, STAGES)
     correspondence = find_correspondence(head, tracker)
@@ -67,7 +68,7 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
         matte = matte * photo.alpha
 
     seen = dataclasses.replace(lens, view=fit.view())
-    rest = rest_head(head, fit.identity.astype(np.float32), fit.expression.astype(np.float32))[0]
+    rest = pose_head(head, _still(fit)).vertices
     offsets = detail_offsets(head, correspondence, face, rest, seen)
     parts = find_parts(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
     progress("portrait", 3, STAGES)
@@ -119,6 +120,14 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
         iris=iris,
         source=photo.source,
     )
+
+
+def _still(fit: Fit) -> HeadState:
+    """The fitted head with its jaw but without the turn of the head."""
+    pose = np.zeros((5, 3), np.float32)
+    pose[JAW, 0] = fit.jaw
+    none = np.zeros(3, np.float32)
+    return HeadState(fit.identity.astype(np.float32), fit.expression.astype(np.float32), pose, none)
 
 
 def personal_head(head: Head, identity: NDArray[np.floating], offsets: NDArray[np.floating]) -> Head:

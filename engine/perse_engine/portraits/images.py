@@ -7,6 +7,8 @@ import hashlib
 import io
 import logging
 import math
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -23,6 +25,12 @@ SMALLEST, LARGEST = 64, 12_000
 WORKING_SIDE = 2048  # more pixels than the texture can hold only cost time
 GREY = 128  # what shows through transparent pixels
 DIAGONAL_35MM = math.hypot(36, 24)
+
+# what Pillow's decoders raise on bytes that are not what they should be
+DAMAGE = (
+    OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, RuntimeError, struct.error,
+    zlib.error,
+)  # fmt: skip
 
 Image.MAX_IMAGE_PIXELS = None  # the limit below speaks plainly instead
 pillow_heif.register_heif_opener()
@@ -60,13 +68,17 @@ def read_image(path: Path) -> Photo:
             focal = _focal(image.getexif(), width, height)
             # JPEG decodes at half, a quarter or an eighth of its size for free
             image.draft(None, (WORKING_SIDE, WORKING_SIDE))
-            _load(path, image)
+            image.load()
             upright = ImageOps.exif_transpose(image)
             pixels, alpha = _to_srgb(upright)
     except UnidentifiedImageError:
         pixels, alpha = _read_by_opencv(path, content)
         height, width = pixels.shape[:2]
         focal = None
+    except DAMAGE as error:
+        raise InputError(
+            "truncated-image", f"{path.name} is cut short or damaged ({error})", "fetch or export the file again"
+        ) from error
     if alpha is not None:
         cover = alpha[..., None]
         pixels = np.round(pixels * cover + GREY * (1 - cover)).astype(np.uint8)
@@ -102,15 +114,6 @@ def _check_size(path: Path, width: int, height: int) -> None:
         )
     if max(width, height) > LARGEST:
         raise InputError("too-large", f"{path.name} has {width} x {height} pixels", f"reduce it to {LARGEST} or fewer")
-
-
-def _load(path: Path, image: Image.Image) -> None:
-    try:
-        image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        raise InputError(
-            "truncated-image", f"{path.name} is cut short or damaged ({error})", "fetch or export the file again"
-        ) from error
 
 
 def _to_srgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.floating] | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,9 @@ EYE_CORNERS = ((362, 263), (33, 133))  # the person's left eye, then the right; 
 
 MESH_SIZE, IRIS_SIZE = 192, 64
 FACE_SURE = 0.5
-SMALLEST_FACE = 28  # pixels between the outer corners of the eyes
+SMALLEST_FACE = 20  # pixels between the outer corners of the eyes
+COMPARABLE = 0.6  # a second face at least this large, relative to the first, makes the choice unclear
+LARGEST_YAW = math.radians(55)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +68,42 @@ class Face:
         return math.atan2(-float(across[2]), float(np.hypot(across[0], across[1])))
 
 
+class FaceTracker(Protocol):
+    """What finds the landmarks of the one face of a portrait."""
+
+    def track(self, pixels: NDArray[np.uint8]) -> Face:
+        """See `Tracker.track`."""
+
+
+def choose_face(tracked: list[Face]) -> Face:
+    """The face that a portrait is of.
+
+    Raises:
+        InputError: "no-face", "several-faces", "face-too-small" or "profile-face".
+    """
+    sure = sorted((face for face in tracked if face.score >= FACE_SURE), key=lambda face: -face.eye_distance)
+    if not sure:
+        raise InputError("no-face", "no face was found in the picture", "use a photograph of one face, upright")
+    if len(sure) > 1 and sure[1].eye_distance > COMPARABLE * sure[0].eye_distance:
+        raise InputError(
+            "several-faces", f"{len(sure)} faces of about one size were found", "crop the picture to one person"
+        )
+    face = sure[0]
+    if face.eye_distance < SMALLEST_FACE:
+        raise InputError(
+            "face-too-small",
+            f"the eyes are only {face.eye_distance:.0f} pixels apart",
+            f"use a larger picture or a closer one, with {SMALLEST_FACE} or more",
+        )
+    if abs(face.yaw) > LARGEST_YAW:
+        raise InputError(
+            "profile-face",
+            f"the head is turned by about {abs(math.degrees(face.yaw)):.0f} degrees",
+            "use a photograph that shows both eyes",
+        )
+    return face
+
+
 class Tracker:
     """Detector, mesh and iris models, loaded once. Not for several threads at a time."""
 
@@ -82,30 +121,8 @@ class Tracker:
         Raises:
             InputError: "no-face", "several-faces", "face-too-small" or "profile-face".
         """
-        faces = self._detector.detect(pixels)
-        tracked = [self._track_one(pixels, found) for found in faces[:4]]
-        sure = [face for face in tracked if face.score >= FACE_SURE]
-        if not sure:
-            raise InputError("no-face", "no face was found in the picture", "use a photograph of one face, upright")
-        sure.sort(key=lambda face: -face.eye_distance)
-        if len(sure) > 1 and sure[1].eye_distance > 0.6 * sure[0].eye_distance:
-            raise InputError(
-                "several-faces", f"{len(sure)} faces of about one size were found", "crop the picture to one person"
-            )
-        face = sure[0]
-        if face.eye_distance < SMALLEST_FACE:
-            raise InputError(
-                "face-too-small",
-                f"the eyes are only {face.eye_distance:.0f} pixels apart",
-                f"use a larger picture or a closer one, with {SMALLEST_FACE} or more",
-            )
-        if abs(face.yaw) > math.radians(55):
-            raise InputError(
-                "profile-face",
-                f"the head is turned by about {abs(math.degrees(face.yaw)):.0f} degrees",
-                "use a photograph that shows both eyes",
-            )
-        return face
+        found = self._detector.detect(pixels)
+        return choose_face([self._track_one(pixels, face) for face in found[:4]])
 
     def _track_one(self, pixels: NDArray[np.uint8], found: Detection) -> Face:
         landmarks, score = self._run_mesh(pixels, found.square())

@@ -73,6 +73,8 @@ def find_parts(
     }
     # what lies outside the square is far from the head
     full["hair"] *= _inside(matte.shape, x, y, side)
+    crowded = np.maximum(sum(full.values()), 1)
+    full = {name: mask / crowded for name, mask in full.items()}
     rest = np.clip(1 - full["hair"] - full["clothes"] - full["ears"] - full["neck"], 0, 1)
     parts = {name: (mask * matte).astype(np.float32) for name, mask in full.items()}
     parts["skin"] = (rest * matte).astype(np.float32)

@@ -82,7 +82,7 @@ def _allowed(head: Head, texels: Texels, sight: Sight, window: Window) -> Textur
     skin = person * (1 - openings)
     allowed = np.where(named["skin"] | named.get("bust", named["skin"]), sight.read(skin), 0)
     within = sight.read(cv2.dilate(openings, disc(0.015 * eyes)))
-    for name in ("eyes", "teeth"):
+    for name in ("eyes", "teeth" if "teeth" in named else "mouth"):
         if name in named:
             allowed = np.where(named[name], within, allowed)
     return np.asarray(np.clip(allowed, 0, 1), np.float32)

@@ -78,8 +78,10 @@ def paint_head_texture(
         texture[names["teeth"]] *= np.clip(1 - (depth.max() - depth) / 0.04, 0.3, 1)[:, None]
     if "eyes" in names:
         _add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
-    if "teeth" in names:
-        _add_teeth(texture, names["teeth"], sight, color, window)
+    # a head without teeth of its own shows the photo's on what lies behind its lips
+    shown = names.get("teeth", names.get("mouth"))
+    if shown is not None:
+        _add_teeth(texture, shown, sight, color, window)
     texture = fill_holes(texture, texels.triangle >= 0)
     return np.clip(texture, 0, 1).astype(np.float32), own
 
