@@ -46,6 +46,7 @@ from .process import EngineProcess
 
 Poll = Callable[[], bool]
 START_TIMEOUT = 120.0
+LOAD_TIMEOUT = 300.0  # it may wait behind a first picture, for which kernels are compiled
 _STEP = 0.02  # seconds between two polls; answers wake the waiter at once
 
 
@@ -157,7 +158,7 @@ class EngineClient:
             self._process = process
             return welcome
 
-    def load(self, path: str | Path, poll: Poll | None = None, timeout: float = 60.0) -> LoadedAvatar:
+    def load(self, path: str | Path, poll: Poll | None = None, timeout: float = LOAD_TIMEOUT) -> LoadedAvatar:
         """Have the engine read an avatar file.
 
         Raises:
