@@ -17,6 +17,7 @@ from perse_engine.heads.posing import joint_transforms, pose_head, rest_head
 from perse_engine.portraits.contours import outline_targets
 from perse_engine.portraits.correspondence import find_correspondence
 from perse_engine.portraits.details import detail_offsets, gaze, joint_offsets, trimmed_lashes
+from perse_engine.portraits.drawing import is_drawn
 from perse_engine.portraits.fit import Fit, fit_head, photo_lens
 from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
@@ -56,10 +57,10 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     height, width = photo.pixels.shape[:2]
     lens = photo_lens(width, height, photo.focal_mm)
     fit = fit_head(head, correspondence, face, lens)
-    if fit.residual > WORST_RESIDUAL:
+    if fit.residual > WORST_RESIDUAL or is_drawn(photo.pixels, face.landmarks):
         raise InputError(
             "not-a-photo",
-            "the face fits no human head; it may be a drawing",
+            "the face looks drawn, or fits no human head",
             "use a photograph or a realistic painting",
         )
     progress("portrait", 2, STAGES)

@@ -259,7 +259,9 @@ def _outline(
     pixels = camera.project(starts)[:, :2]
     steps = np.arange(1, int(0.45 / metres), 1.0)
     place = pixels[:, None] + ways[:, None] * steps[None, :, None]
-    there = _sampled(hair, place.reshape(-1, 2)).reshape(len(ways), -1) > 0.5
+    # beyond the photo's border nothing is known to be hair
+    framed = cv2.copyMakeBorder(np.asarray(hair, np.float32), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    there = _sampled(framed, place.reshape(-1, 2) + 1).reshape(len(ways), -1) > 0.5
     reach = np.where(there.any(1), (there.shape[1] - there[:, ::-1].argmax(1)) * metres, np.nan)
     known = np.isfinite(reach[:ANGLES])
     if known.any():

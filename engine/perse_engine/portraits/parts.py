@@ -27,7 +27,7 @@ from perse_engine.surfaces.shading import interpolate
 
 CLOSED = 0.035  # gap between the lips, as a share of the eyes' distance, below which they touch
 CHEEKS = (50, 280, 205, 425, 4, 151)
-BALD = 7.0  # difference of Lab colours, lightness counting less
+BALD = 8.0  # difference of Lab colours, lightness counting less
 SIDE = 288  # pixels of the square in which colour models are fitted
 Mask = NDArray[np.float32]
 
@@ -236,7 +236,7 @@ def _is_bald(
     above = lab[scalp]
     apart = np.median(above, 0) - np.median(face, 0)
     rough = above[:, 0].std() / max(float(face[:, 0].std()), 4.0)
-    return bool(np.linalg.norm(apart * [0.4, 1, 1]) < BALD and rough < 2.0)
+    return bool(np.linalg.norm(apart * [0.25, 1, 1]) < BALD and rough < 2.6)
 
 
 def _shrunk(pixels: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float) -> NDArray[np.uint8]:

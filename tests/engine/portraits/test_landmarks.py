@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,8 +59,9 @@ def test_a_face_of_a_few_pixels_is_refused(tracker: Tracker, astronaut: NDArray[
 
 
 def test_which_face_is_chosen(astronaut_face: Face) -> None:
-    def scaled(factor: float, **changes: object) -> Face:
-        return dataclasses.replace(astronaut_face, landmarks=astronaut_face.landmarks * np.float32(factor), **changes)
+    def scaled(factor: float, score: float = 1.0) -> Face:
+        landmarks = astronaut_face.landmarks * np.float32(factor)
+        return dataclasses.replace(astronaut_face, landmarks=landmarks, score=score)
 
     assert choose_face([scaled(0.4), scaled(1.0)]).eye_distance == pytest.approx(astronaut_face.eye_distance)
     assert choose_face([scaled(1.0), scaled(1.0, score=0.1)]) is not None
@@ -91,7 +93,7 @@ def test_the_task_of_the_user_is_used_when_it_is_named(
     points[473:478, :2] = astronaut_face.iris_centers[0] + ring
     points[468:473, :2] = astronaut_face.iris_centers[1] + ring
     answer = [SimpleNamespace(x=x / 400, y=y / 300, z=z / 400) for x, y, z in points]
-    asked = {}
+    asked: dict[str, Any] = {}
 
     class Landmarker:
         @classmethod

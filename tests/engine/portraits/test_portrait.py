@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from perse_engine.cameras import Camera
+from perse_engine.cameras import Camera, front_camera
 from perse_engine.errors import Cancelled, InputError
 from perse_engine.heads.head import Head, HeadState
-from perse_engine.heads.posing import pose_head
-from perse_engine.portraits.correspondence import Correspondence
+from perse_engine.heads.posing import pose_head, rest_head
+from perse_engine.portraits.correspondence import Correspondence, paint_head
 from perse_engine.portraits.fitting import fit_portrait
 from perse_engine.portraits.portrait import PART_NAMES, Portrait
 from perse_engine.portraits.portrait_files import crop_image, load_portrait, save_portrait
@@ -90,10 +90,9 @@ def test_the_landmarks_are_met(portrait: Portrait, correspondence: Correspondenc
 def test_the_photo_state_is_the_photo(portrait: Portrait) -> None:
     rendered = over_white(draw(portrait, portrait.state, portrait.crop_camera(256)))
     photo = crop_image(portrait, portrait.photo, 256) / 255
-    masks = [crop_image(portrait, np.uint8(255) * (portrait.parts[n] > 0.5), 256) for n in PART_NAMES]
-    named = dict(zip(PART_NAMES, masks, strict=True))
-    inside = sum(named[name].astype(int) for name in ("skin", "hair", "ears", "neck")) > 127
-    inside = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    named = np.sum([portrait.parts[name] for name in ("skin", "hair", "ears", "neck")], axis=0)
+    inside = crop_image(portrait, np.uint8(255) * (named > 0.5), 256)
+    inside = cv2.erode(inside, np.ones((5, 5), np.uint8)) > 127
     error = ((rendered - photo)[inside] ** 2).mean()
     assert -10 * np.log10(error) > 28
 
@@ -208,3 +207,37 @@ def test_a_head_without_named_units_or_teeth_is_fitted_too(astronaut_file: Path,
     rendered = draw(fitted, fitted.state, fitted.crop_camera(128))
     assert np.isfinite(rendered.color).all()
     assert rendered.alpha.mean() > 0.3
+
+
+def cartoon() -> NDArray[np.uint8]:
+    """A face in flat colours that the detector takes for one."""
+    image = np.full((500, 400, 3), (150, 200, 255), np.uint8)
+    cv2.ellipse(image, (200, 250), (120, 160), 0, 0, 360, (255, 205, 170), -1)
+    for x in (150, 250):
+        cv2.ellipse(image, (x, 220), (32, 24), 0, 0, 360, (255, 255, 255), -1)
+        cv2.ellipse(image, (x, 220), (32, 24), 0, 0, 360, (0, 0, 0), 3)
+        cv2.circle(image, (x, 222), 14, (60, 120, 60), -1)
+        cv2.ellipse(image, (x, 175), (38, 10), 0, 180, 360, (60, 30, 10), 6)
+    cv2.line(image, (200, 240), (190, 290), (150, 90, 60), 3)
+    cv2.line(image, (190, 290), (208, 292), (150, 90, 60), 3)
+    cv2.ellipse(image, (200, 335), (50, 18), 0, 0, 180, (200, 60, 60), -1)
+    cv2.ellipse(image, (200, 120), (125, 80), 0, 180, 360, (80, 40, 10), -1)
+    return image
+
+
+def test_a_cartoon_is_refused(tmp_path: Path, open_head: Head, correspondence: Correspondence) -> None:
+    Image.fromarray(cartoon()).save(tmp_path / "cartoon.png")
+    with pytest.raises(InputError, match=r"not-a-photo|no-face"):
+        fit_portrait(tmp_path / "cartoon.png", open_head, seed=0)
+
+
+@pytest.mark.slow
+def test_a_bald_head_stays_bald(tmp_path: Path, open_head: Head, correspondence: Correspondence) -> None:
+    vertices = rest_head(open_head, np.zeros(0, np.float32), np.zeros(0, np.float32))[0]
+    center = open_head.joints[3:].mean(0).astype(np.float64) + [0, -0.03, -0.05]
+    picture = paint_head(open_head, vertices, front_camera(center, 1.0, 900.0, 512, 512).orbited(center, 10, 3, 0))
+    Image.fromarray(picture).save(tmp_path / "bald.png")
+    bald = fit_portrait(tmp_path / "bald.png", open_head, seed=0)
+    assert bald.parts["hair"].max() < 0.5
+    assert bald.hair_texture[..., 3].max() < 0.02
+    assert np.isfinite(bald.hair_shell.vertices).all()
