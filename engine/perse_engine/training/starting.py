@@ -28,10 +28,11 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "lips": 1.6,
     "nose": 1.2,
     "neck": 0.7,
-    "scalp": 0.6,
+    "scalp": 1.2,
     "clothes": 0.5,
-    "glasses": 1.5,
+    "glasses": 1.2,
     "lenses": 0.3,
+    "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
 UNSEEN = 0.12
@@ -40,6 +41,10 @@ PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
 """Importance of a plain surface; variation that adds 1 to it; the most that variation adds."""
 DETAIL_RADIUS = 4.0
 """Texels: about the distance between Gaussians."""
+LEAST_UNCOVERING = 25
+"""Mean change of alpha, of 255, by which a style shows what is not seen without it."""
+RARELY_SEEN = 0.6
+"""Importance of what only one style shows."""
 SURVEYED = 16
 SURVEY_SIZE = 160
 LEAST_GATE = 0.02
@@ -97,17 +102,19 @@ def start_avatar(
 def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float64]:
     """(F,) how densely each face is wanted: by its label, by how much of it `views` show, by how finely it is drawn."""
     by_label = np.array([LABEL_IMPORTANCE.get(label, 1.0) for label in wardrobe.labels])[wardrobe.face_labels]
-    visible = UNSEEN + (1 - UNSEEN) * _visibility(wardrobe, _surveyed(wardrobe, views))
-    return by_label * visible * (PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL))
+    visible = _visibility(wardrobe, views[:: max(1, len(views) // SURVEYED)])
+    for k in _uncovering(wardrobe):
+        worn = [view for view in views if view.state.sliders.get(wardrobe.styles[k].slider, 0) > 0.9][:1]
+        visible = np.maximum(visible, RARELY_SEEN * _visibility(wardrobe, worn))
+    detail = PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL)
+    return by_label * detail * (UNSEEN + (1 - UNSEEN) * visible)
 
 
-def _surveyed(wardrobe: Wardrobe, views: Sequence[View]) -> list[View]:
-    """A few views of the person, and one of everything that is put on."""
-    chosen = list(views[:: max(1, len(views) // SURVEYED)])
-    for style in wardrobe.styles:
-        if style.between == "appear":
-            chosen += [view for view in views if view.state.sliders.get(style.slider, 0) > 0.9][:1]
-    return chosen
+def _uncovering(wardrobe: Wardrobe) -> list[int]:
+    """The styles that put something on or lay something bare."""
+    alpha = wardrobe.base[..., 3].ravel().astype(np.float32)
+    changes = [np.abs(layer.target[:, 3] - alpha[layer.texels]) for layer in wardrobe.layers]
+    return [k for k, change in enumerate(changes) if len(change) and change.mean() > LEAST_UNCOVERING]
 
 
 def _visibility(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.floating]:
@@ -242,8 +249,11 @@ def _entries(layer: Layer, shape: tuple[int, int], sampler: _Sampler) -> tuple[N
     image[layer.texels, 4] = strength
     image[layer.texels, 5] = layer.onset.astype(np.float32) / 255 * strength
     image[layer.texels, 6] = shown
-    rows = sampler.sample(image.reshape(*shape, 7))
+    atlas = image.reshape(*shape, 7)
+    rows = sampler.sample(atlas)
+    sharp = sampler.sample_sharply(atlas[..., 4:5])
     gaussians = np.flatnonzero(rows[:, 4] > LEAST_GATE).astype(np.int32)
     rows = rows[gaussians]
-    colors, coverage, gate, onset, weight = np.split(rows, [3, 4, 5, 6], 1)
-    return gaussians, np.concatenate([colors / weight, coverage / gate, gate, onset / gate], 1).clip(0, 1)
+    colors, coverage, mean_gate, onset, weight = np.split(rows, [3, 4, 5, 6], 1)
+    gate = np.maximum(mean_gate, sharp[gaussians])  # the mean widens a region; it must not weaken its rim
+    return gaussians, np.concatenate([colors / weight, coverage / mean_gate, gate, onset / mean_gate], 1).clip(0, 1)
