@@ -552,17 +552,19 @@ def bench() -> None:
         report = json.loads(done.stdout)
         say("== Blender")
         programs, avatar, rows = ROOT / "tests" / "benchmarks", Path(folder) / "bench.perse", Path(folder) / "rows.json"
-        run("an avatar to measure", python_of(ENGINE), programs / "bench_avatar.py", "--out", avatar)
-        options = words("--zip", archive, "--avatar", avatar, "--out", rows)
+        count = words("--gaussians", "30000")
+        run("an avatar to measure", python_of(ENGINE), programs / "bench_avatar.py", *count, "--out", avatar)
+        options = words("--zip", archive, "--avatar", avatar, *count, "--out", rows)
         command = words(python_of(environment), programs / "blender_frame.py", *options)
         run("Blender's benchmark", *command, BLENDER_USER_RESOURCES=folder, PERSE_ENGINE=tool("perse"))
         report["rows"] += json.loads(rows.read_text())
     (ROOT / "bench.json").write_text(json.dumps(report, indent=1))
-    say(f"\n{report['machine']}\n{'name':<32} {'gaussians':>9} {'size':>11} {'median ms':>10} {'p95 ms':>8}")
+    say("\n" + ", ".join(f"{key} {value}" for key, value in report["machine"].items()))
+    say(f"\n{'name':<24} {'gaussians':>9} {'size':>11} {'median ms':>10} {'p95 ms':>8}")
     for row in report["rows"]:
-        size = f"{row['width']}x{row['height']}" if row.get("width") else ""
+        size = f"{row['width']}x{row['height']}" if row["width"] else ""
         times = f"{row['median_ms']:>10.2f} {row['p95_ms']:>8.2f}"
-        say(f"{row['name']:<32} {row.get('gaussians', ''):>9} {size:>11} {times}")
+        say(f"{row['name']:<24} {row['gaussians'] or '':>9} {size:>11} {times}")
 
 
 # --- command line -----------------------------------------------------------------------------------------------------

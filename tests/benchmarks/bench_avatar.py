@@ -13,7 +13,7 @@ from perse_engine.heads.open_head import load_open_head
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gaussians", type=int, default=30_000)
+    parser.add_argument("--gaussians", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the .perse file to write")
     options = parser.parse_args()
     figure = bare_figure(load_open_head())

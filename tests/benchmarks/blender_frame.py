@@ -65,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--zip", "--avatar", "--out"):
         parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--gaussians", type=int, required=True, help="how many the avatar has")
     options = parser.parse_args()
     make_scene(options.zip, options.avatar)
     rows = []
@@ -72,7 +73,7 @@ def main() -> None:
         bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y = width, height
         for stage, values in measure(options.out.parent).items():
             median, p95 = np.percentile(values, [50, 95])
-            row = {"name": f"blender.{stage}", "width": width, "height": height}
+            row = {"name": f"blender.{stage}", "gaussians": options.gaussians, "width": width, "height": height}
             rows.append({**row, "median_ms": round(float(median), 3), "p95_ms": round(float(p95), 3)})
     options.out.write_text(json.dumps(rows))
 
