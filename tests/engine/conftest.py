@@ -1,5 +1,7 @@
 """What every test of the engine shares."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -8,6 +10,9 @@ from perse_engine.heads.open_head import load_open_head
 
 settings.register_profile("engine", deadline=None)  # the first example compiles kernels; no test asserts a time
 settings.load_profile("engine")
+
+# A shell that runs the tests in the background makes every process below it deaf to Ctrl-C, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
