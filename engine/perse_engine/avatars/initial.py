@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.laying import lay_flat
 from perse_engine.avatars.sampling import Sites, sample_sites
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Category, Style
@@ -34,9 +35,6 @@ PART_COLORS: Mapping[str, tuple[float, float, float]] = {
     "hair": (0.3, 0.2, 0.13),
 }
 SKIN = (0.78, 0.6, 0.5)
-COVERING = 0.72
-"""Standard deviation across the surface, in spacings: neighbours overlap without a hole."""
-THICKNESS = 0.16
 LEAST_DISPLACEMENT = 1e-4
 """Metres by which a style must move a Gaussian's triangle to paint it too."""
 OPAQUE = 5.0
@@ -77,6 +75,7 @@ def initial_avatar(
     if importance is None:
         importance = np.array([PART_IMPORTANCE.get(part, 1.0) for part in figure.parts])[figure.face_parts]
     sites = sample_sites(figure, importance, count, seed)
+    quaternions, log_scales = lay_flat(figure, sites)
     tints = np.array([PART_COLORS.get(part, SKIN) for part in figure.parts], np.float32)
     neutral = neutral_camera(figure)
     return Avatar(
@@ -88,8 +87,8 @@ def initial_avatar(
         triangles=sites.triangles,
         barycentric=sites.barycentric,
         offsets=np.zeros((count, 3), np.float32),
-        log_scales=_log_scales(sites),
-        quaternions=surface_rotations(figure, sites.triangles),
+        log_scales=log_scales,
+        quaternions=quaternions,
         coverage_logits=np.full(count, OPAQUE, np.float32),
         colors=tints[figure.face_parts[sites.triangles]],
         low_pass=0.0,
@@ -130,22 +129,6 @@ def head_center(figure: Figure) -> NDArray[np.float64]:
     """The middle of the head, about which cameras orbit, (3,) head space."""
     eyes = (figure.joints[LEFT_EYE] + figure.joints[RIGHT_EYE]).astype(np.float64) / 2
     return eyes + [0.0, -0.02, -0.06]
-
-
-def surface_rotations(figure: Figure, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
-    """(n, 4) w x y z: rotations that turn the z axis to the normals of `triangles` (n,), the shortest way."""
-    corners = figure.vertices.astype(np.float64)[figure.faces[triangles]]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    quaternions = np.column_stack([1 + normals[:, 2], -normals[:, 1], normals[:, 0], np.zeros(len(normals))])
-    quaternions[normals[:, 2] < -0.999999] = [0.0, 1.0, 0.0, 0.0]
-    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
-    return quaternions.astype(np.float32)
-
-
-def _log_scales(sites: Sites) -> NDArray[np.float32]:
-    across = np.log(COVERING * sites.spacing)
-    return np.column_stack([across, across, np.log(THICKNESS * sites.spacing)]).astype(np.float32)
 
 
 def _displaced(figure: Figure, sites: Sites, tints: NDArray[np.float32]) -> Appearance:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from perse_engine.avatars.avatar import Avatar
 
 OVERLAP = 3.25
-"""Sum of the Gaussians' kernels on a surface: 2 pi s^2 for a standard deviation of s = `initial.COVERING` spacings."""
+"""Sum of the Gaussians' kernels on a surface: 2 pi s^2 for a standard deviation of s = `laying.COVERING` spacings."""
 _SHARE = np.float32(1 / OVERLAP)
 
 Floats = NDArray[np.float32]

@@ -31,13 +31,20 @@ def triangle_areas(figure: Figure) -> NDArray[np.float64]:
     return _areas(figure.vertices.astype(np.float64), figure.faces)
 
 
-def largest_areas(figure: Figure) -> NDArray[np.float64]:
-    """(F,) square metres, in that style which makes most of each triangle: a brim is little in the bind pose."""
+def widest_styles(figure: Figure) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Where each triangle is largest: a brim is little in the bind pose, and much on the head.
+
+    Returns:
+        (F,) its largest area, square metres, and (F,) the style in which it is so, -1 for the bind pose.
+    """
     vertices = figure.vertices.astype(np.float64)
     largest = triangle_areas(figure)
+    widest = np.full(len(largest), -1)
     for k in range(len(figure.style_names)):
-        np.maximum(largest, _areas(vertices + figure.style_directions[:, :, k], figure.faces), out=largest)
-    return largest
+        areas = _areas(vertices + figure.style_directions[:, :, k], figure.faces)
+        larger = areas > largest
+        largest[larger], widest[larger] = areas[larger], k
+    return largest, widest
 
 
 def _areas(vertices: NDArray[np.float64], faces: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -56,7 +63,7 @@ def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, s
         count: N > 0.
         seed: of the jitter.
     """
-    areas = largest_areas(figure)
+    areas, _ = widest_styles(figure)
     mean_area = areas.mean() if areas.any() else 1.0
     wanted = importance * areas**DETAIL * mean_area ** (1 - DETAIL)
     shares = np.bincount(figure.face_parts, wanted, minlength=len(figure.parts))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.initial import OPAQUE, initial_avatar
-from perse_engine.avatars.sampling import largest_areas, triangle_areas
+from perse_engine.avatars.sampling import triangle_areas, widest_styles
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.clips.animator import posed_vertices
@@ -120,7 +120,7 @@ def _uncovering(wardrobe: Wardrobe) -> list[int]:
 def _visibility(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.floating]:
     """(F,) the share of each face's projected area that is seen, in views that could show it."""
     figure = wardrobe.figure
-    areas = np.maximum(largest_areas(figure), 1e-12)
+    areas = np.maximum(widest_styles(figure)[0], 1e-12)
     shown: NDArray[np.floating] = np.zeros(len(areas))
     possible: NDArray[np.floating] = np.zeros(len(areas))
     for view in views:
