@@ -29,13 +29,13 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "nose": 1.2,
     "neck": 0.7,
     "scalp": 1.2,
-    "clothes": 0.5,
+    "clothes": 0.6,
     "glasses": 1.2,
     "lenses": 0.3,
     "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
-UNSEEN = 0.12
+UNSEEN = 0.2
 """Importance of a triangle that no view shows, relative to one that all of them show."""
 PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
 """Importance of a plain surface; variation that adds 1 to it; the most that variation adds."""
