@@ -22,6 +22,7 @@ from perse_engine.portraits.portrait import HairShell
 COLUMNS, DOME, CURTAIN = 73, 23, 18  # azimuth with the seam behind; rows from the crown to the equator and below it
 ROWS = DOME + CURTAIN
 HAIRLINE, THICKEST = 0.0025, 0.35  # metres off the skin
+OVERSHOOT = 0.0015  # metres, as the smooth grid cuts the corners of the outline
 LOCK = 0.05  # metres, half the depth of hair that stands far off the head
 ANGLES = 240  # of the outline above the equator
 LONGEST = 0.42  # metres that hair falls below the skull's centre
@@ -73,6 +74,8 @@ def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: N
     # far from the head hair is a lock or a tail, not a wall that goes around it
     power = np.maximum(1, (np.where(known, outline, 0) / (2.2 * LOCK)) ** 2)[groups]
 
+    limit = np.where(known[groups] & (side > 0.6), np.where(known, outline, 0)[groups] + OVERSHOOT, np.inf)
+
     thickness = np.where(known, 0.012, HAIRLINE)
     radius = skin + HAIRLINE
     for _ in range(9):
@@ -86,8 +89,11 @@ def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: N
         hugging = skin + HAIRLINE + np.minimum(0.9 * rise, np.maximum(full - HAIRLINE, 0))
         front = 1 / (1 + np.exp(-(towards + 0.05) / 0.06))
         radius = _smooth(radius + front * (np.minimum(hugging, radius) - radius))
-        reached = _reach(origins, directions, radius, groups, camera, metres)
-        missing = np.where(known & (reached > 0), outline - reached, 0)
+        # and nowhere does it reach further than the outline
+        across = _across(origins, directions, radius, camera, metres)
+        radius = np.maximum(radius * np.clip(limit / np.maximum(across, 1e-6), 0, 1), skin + HAIRLINE)
+        reached = _reach(_across(origins, directions, radius, camera, metres), groups, side)
+        missing = np.where(known & (reached > 0), outline + OVERSHOOT - reached, 0)
         thickness = np.clip(_smooth_groups(thickness + missing), HAIRLINE, THICKEST)
     return ShellGrid(center, origins, directions, skin, radius)
 
@@ -272,26 +278,26 @@ def _outline(
     return groups, reach
 
 
-def _reach(
+def _across(
     origins: NDArray[np.float64],
     directions: NDArray[np.float64],
     radius: NDArray[np.float64],
-    groups: NDArray[np.int64],
     camera: Camera,
     metres: float,
 ) -> NDArray[np.float64]:
+    """(R, C) how far each point of the shell lies from its ray's origin in the picture, metres."""
+    points = origins + directions * radius[..., None]
+    shift = camera.project(points.reshape(-1, 3))[:, :2] - camera.project(origins.reshape(-1, 3))[:, :2]
+    return np.asarray(np.hypot(shift[:, 0], shift[:, 1]) * metres).reshape(radius.shape)
+
+
+def _reach(across: NDArray[np.float64], groups: NDArray[np.int64], side: NDArray[np.float64]) -> NDArray[np.float64]:
     """(ANGLES + 2 * CURTAIN,) how far the shell reaches along each line of the picture, metres; 0 on unused lines."""
-    reach = np.zeros(ANGLES + 2 * CURTAIN)
-    fine = cv2.resize((directions * radius[..., None])[:DOME], None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
-    middle = camera.project(origins[:1, 0])[0, :2]
-    place = camera.project(origins[0, 0] + fine.reshape(-1, 3))[:, :2] - middle
-    bins = ((np.arctan2(place[:, 1], place[:, 0]) + np.pi) / (2 * np.pi) * ANGLES).round().astype(int) % ANGLES
-    np.maximum.at(reach, bins, np.hypot(place[:, 0], place[:, 1]) * metres)
-    reach[np.setdiff1d(np.arange(ANGLES), groups[:DOME])] = 0
-    low = (origins + directions * radius[..., None])[DOME:].reshape(-1, 3)
-    shift = camera.project(low)[:, :2] - camera.project(origins[DOME:].reshape(-1, 3))[:, :2]
-    np.maximum.at(reach, groups[DOME:].reshape(-1), np.hypot(shift[:, 0], shift[:, 1]) * metres)
-    return reach
+    reach, best = np.zeros(ANGLES + 2 * CURTAIN), np.zeros(ANGLES + 2 * CURTAIN)
+    np.maximum.at(reach, groups, across)
+    np.maximum.at(best, groups, side)
+    # the grid's rays only come close to the rim
+    return reach / np.maximum(best, 0.9)
 
 
 def _smooth_groups(values: NDArray[np.float64]) -> NDArray[np.float64]:

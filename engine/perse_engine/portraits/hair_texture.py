@@ -35,22 +35,31 @@ def paint_hair(grid: ShellGrid, head: Head, window: Window, seed: int) -> tuple[
 
     # where the photo looks at the shell straight enough, it decides; what it hides is like the other side, like what
     # lies before it at the rim, and like hair usually grows
-    trust = np.clip((sight.confidence - 0.02) / 0.10, 0, 1)
-    close = np.clip((0.035 - texels.interpolate(faces, _lift(grid))[..., 0]) / 0.01, 0, 1)
+    person = sight.read(_around_person(window, 0.0))
+    trust = np.clip((sight.confidence - 0.02) / 0.10, 0, 1) * person
+    lift = texels.interpolate(faces, _lift(grid))[..., 0]
+    close = np.clip((0.035 - lift) / 0.01, 0, 1)
     mirror_trust = trust[:, ::-1] * close * close[:, ::-1] * (1 - trust)
     away = (positions - grid.center.astype(np.float32)) @ window.camera.view[2, :3].astype(np.float32)
     at_rim = np.exp(-((np.maximum(away, 0) / BEHIND_RIM) ** 2))
-    usual = np.maximum(_usual_alpha(grid, head, window, positions, seed), mask * at_rim) * float(hair.max() > 0.5)
+    # what hangs free of the head has no other shape than the one that is seen
+    grows, above = _usual_alpha(grid, head, window, positions, seed)
+    # between hair that is seen there is hair
+    told = trust + mirror_trust
+    shown = (trust * mask + mirror_trust * mask[:, ::-1]) / np.maximum(told, 1e-6)
+    between = np.clip((_filled_around(shown[..., None], told)[..., 0] - 0.35) / 0.3, 0, 1) * above
+    usual = np.maximum.reduce([grows, between, mask * np.maximum(at_rim, 1 - close)]) * float(hair.max() > 0.5)
     alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
-    # nothing is, near or far, where the photo shows the background
-    alpha *= sight.read(_around_person(window))
+    # hair that stands off the head is not, near or far, where the photo shows the background
+    alpha *= 1 - (1 - sight.read(_around_person(window, 0.015))) * np.clip((lift - 0.008) / 0.008, 0, 1)
 
     straight = np.clip((sight.confidence - 0.05) / 0.15, 0, 1)
     own = straight * pure
-    other = own[:, ::-1] * close * close[:, ::-1] * (1 - own)
-    before = pure * (1 - own - other) * at_rim
+    other = own[:, ::-1] * np.clip((0.07 - np.maximum(lift, lift[:, ::-1])) / 0.02, 0, 1) * (1 - own)
+    before = np.clip(2 * mask - 0.5, 0, 1) * (1 - own - other) * at_rim
     known = own + other + before
-    base = color * (own + before)[..., None] + color[:, ::-1] * other[..., None]
+    spread = sight.read(_spread(window))
+    base = color * own[..., None] + color[:, ::-1] * other[..., None] + spread * before[..., None]
     painted = _filled_around(base / np.maximum(known, 1e-6)[..., None], known)
     painted += _strands(color, own, painted, seed) * (1 - known)[..., None]
     return np.dstack([np.clip(painted, 0, 1), np.clip(alpha, 0, 1)]).astype(np.float32), sight
@@ -81,22 +90,39 @@ def _pure(window: Window) -> NDArray[np.float32]:
     """(S, S) hair that is not mixed with what lies behind it."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
-    inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * 0.045))
-    return np.asarray(np.clip((inner * window.masks["hair"] - 0.4) / 0.5, 0, 1), np.float32)
+    inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * 0.07))
+    return np.asarray(np.clip((inner * window.masks["hair"] - 0.6) / 0.35, 0, 1), np.float32)
 
 
-def _around_person(window: Window) -> NDArray[np.float32]:
-    """(S, S) the person and the pixels right beside."""
+def _spread(window: Window) -> NDArray[np.uint8]:
+    """(S, S, 3) the photo, each pixel beside pure hair as the nearest pure hair is."""
+    inside = _pure(window) > 0.5
+    if not inside.any():
+        return window.pixels
+    _, labels = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colors = np.zeros((labels.max() + 1, 3), np.uint8)
+    colors[labels[inside]] = window.pixels[inside]
+    return np.asarray(colors[labels], np.uint8)
+
+
+def _around_person(window: Window, margin: float) -> NDArray[np.float32]:
+    """(S, S) the person and what lies within `margin`, a share of the eyes' distance."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
     # narrow notches between locks are no way through
     closed = cv2.morphologyEx(np.asarray(person, np.float32), cv2.MORPH_CLOSE, disc(eyes * 0.1))
-    grown = cv2.dilate(closed, disc(eyes * 0.015))
+    grown = cv2.dilate(closed, disc(eyes * margin)) if margin else closed
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), max(eyes * 0.008, 0.5)), np.float32)
 
 
-def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture, seed: int) -> Texture:
-    """Where hair grows that the photo cannot show: over the scalp, and down to where it ends at the sides."""
+def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture, seed: int) -> tuple[Texture, Texture]:
+    """Where hair grows that the photo cannot show: over the scalp, and down to where it ends at the sides.
+
+    Returns:
+        (SIDE, SIDE) that alpha, and what lies above the hair's lower end.
+    """
     nape = float(head.template[head.regions["scalp"] > 0.5, 1].min())
     bottoms = hair_bottoms(grid.center, window.camera, window.masks["hair"])
     lower = min(float(np.mean(bottoms)), nape) if bottoms else nape
@@ -111,7 +137,7 @@ def _usual_alpha(grid: ShellGrid, head: Head, window: Window, positions: Texture
     ears = float(head.template[head.regions["ears"] > 0.5, 1].mean()) if (head.regions["ears"] > 0.5).any() else lower
     hangs = float(np.clip((ears - lower - 0.01) / 0.03, 0, 1))
     back = _step(ragged - z, -(grid.center[2] - 0.012 + 0.035 * hangs), 0.003)
-    return np.asarray(above * np.maximum(side, back), np.float32)
+    return np.asarray(above * np.maximum(side, back), np.float32), above
 
 
 def _filled_around(color: Texture, weight: Texture) -> Texture:
