@@ -73,9 +73,9 @@ def paint_head_texture(
     for name, tone in INNER.items():
         if name in names:
             texture[names[name]] = tone
-    if "teeth" in names:  # the lips' shadow, deeper towards the back
-        depth = texels.interpolate(head.faces, head.template)[..., 2][names["teeth"]]
-        texture[names["teeth"]] *= np.clip(1 - (depth.max() - depth) / 0.04, 0.3, 1)[:, None]
+    for name in {"teeth", "tongue"} & set(names):  # the lips' shadow, deeper towards the back
+        depth = texels.interpolate(head.faces, head.template)[..., 2][names[name]]
+        texture[names[name]] *= np.clip(1 - (depth.max() - depth) / 0.04, 0.3, 1)[:, None]
     if "eyes" in names:
         _add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
     # a head without teeth of its own shows the photo's on what lies behind its lips
