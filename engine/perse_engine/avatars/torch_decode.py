@@ -60,7 +60,8 @@ def parameters_of(avatar: Avatar) -> Parameters:
         looks.coverage_logits,
         looks.offsets,
     ]
-    return Parameters(*(torch.tensor(array, dtype=torch.float32, requires_grad=True) for array in arrays))
+    rows = (np.ascontiguousarray(array, np.float32) for array in arrays)
+    return Parameters(*(torch.tensor(array, requires_grad=True) for array in rows))
 
 
 def with_parameters(avatar: Avatar, parameters: Parameters) -> Avatar:

@@ -33,7 +33,9 @@ def save_checkpoint(path: Path, step: int, fingerprint: str, arrays: Arrays) -> 
     """
     metadata = {"training": json.dumps({"step": step, "fingerprint": fingerprint})}
     with atomic_write(path) as stream:
-        stream.write(safetensors.numpy.save(dict(arrays), metadata))
+        # safetensors writes an array's memory as it lies, whatever its strides.
+        rows = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        stream.write(safetensors.numpy.save(rows, metadata))
 
 
 def load_checkpoint(path: Path, fingerprint: str, arrays: Arrays) -> int:
