@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.binding import vertex_frames
-from perse_engine.avatars.painting import paint
-from perse_engine.avatars.placing import place
+from perse_engine.avatars.painting import Painted, paint
+from perse_engine.avatars.placing import Placed, place
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import expression_weights, presence, style_weights
 from perse_engine.heads.figure_posing import rest_figure, skin
@@ -45,18 +45,7 @@ def decode(avatar: Avatar, state: AvatarState) -> Gaussians:
         InputError: unknown-slider, not-a-number.
     """
     stance = take_stance(avatar, state)
-    painted = paint(avatar, stance.weights, stance.presence)
-    visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
-    placed = place(
-        stance.frames,
-        avatar.corners,
-        avatar.barycentric,
-        painted.offsets,
-        avatar.quaternions,
-        avatar.log_scales,
-        avatar.low_pass,
-        visible,
-    )
+    painted, visible, placed = paint_and_place(avatar, stance)
     return Gaussians(
         placed.means, placed.quaternions, placed.scales, painted.opacities[visible], painted.colors[visible]
     )
@@ -88,3 +77,20 @@ def _posed(avatar: Avatar, state: AvatarState, weights: Floats) -> Floats:
     rest, joints = rest_figure(figure, weights, expression)
     transforms = joint_transforms(joints, state.pose) if state.transforms is None else state.transforms
     return skin(rest, figure.weights, transforms)
+
+
+def paint_and_place(avatar: Avatar, stance: Stance) -> tuple[Painted, NDArray[np.int32], Placed]:
+    """Every Gaussian's look, the indices (M,) of those that show, and where these M lie."""
+    painted = paint(avatar, stance.weights, stance.presence)
+    visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
+    placed = place(
+        stance.frames,
+        avatar.corners,
+        avatar.barycentric,
+        painted.offsets,
+        avatar.quaternions,
+        avatar.log_scales,
+        avatar.low_pass,
+        visible,
+    )
+    return painted, visible, placed

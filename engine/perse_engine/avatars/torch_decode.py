@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perse_engine.avatars.avatar import Appearance, Avatar
-from perse_engine.avatars.decoding import INVISIBLE, Stance
-from perse_engine.avatars.painting import paint, paint_backward
-from perse_engine.avatars.placing import place, place_backward
+from perse_engine.avatars.decoding import Stance, paint_and_place
+from perse_engine.avatars.painting import paint_backward
+from perse_engine.avatars.placing import place_backward
 
 Decoded = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -101,18 +101,7 @@ def decode_torch(avatar: Avatar, stance: Stance, parameters: Parameters) -> Deco
 class _Decode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, avatar: Avatar, stance: Stance, *parameters: Tensor) -> Decoded:
-        painted = paint(avatar, stance.weights, stance.presence)
-        visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
-        placed = place(
-            stance.frames,
-            avatar.corners,
-            avatar.barycentric,
-            painted.offsets,
-            avatar.quaternions,
-            avatar.log_scales,
-            avatar.low_pass,
-            visible,
-        )
+        painted, visible, placed = paint_and_place(avatar, stance)
         ctx.inputs = avatar, stance, painted, visible
         arrays = (
             placed.means,
