@@ -7,12 +7,12 @@ from scipy.spatial import cKDTree
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.catalogue import Glasses, Hat
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.glasses import RIM, SIDES
 from perse_engine.clips.hair_edit import over_scalp
 from perse_engine.clips.hats import BRIM_PART, LIFT, rim_height
 from perse_engine.clips.noise import layered_noise, smoothstep, strands, value_noise
+from perse_engine.clips.parameters import Glasses, Hat
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 
 SHADE = np.array([0.055, 0.035, 0.03], np.float32)

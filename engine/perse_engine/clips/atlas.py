@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +25,34 @@ class Tile:
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
 
+HEAD, HAIR = "head", "hair"
+
+PLAN: Mapping[str, tuple[int, int, int, int]] = {
+    HEAD: (0, 0, 32, 32),
+    HAIR: (32, 0, 16, 16),
+    "locks": (48, 0, 16, 16),
+    "clothes": (32, 16, 16, 12),
+    "whiskers": (32, 28, 16, 4),
+    "hat": (48, 16, 16, 8),
+    "glasses": (48, 24, 8, 4),
+    "lenses": (56, 24, 8, 4),
+    "earrings": (48, 28, 8, 4),
+    "headphones": (56, 28, 8, 4),
+}
+"""x, y, width and height of each tile, in 32nds of the head texture's side."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Atlas:
-    """Where the tiles are. Every tile of what is put on is divisible by four, so that its mip levels do not mix."""
+    """Where the tiles are, by name. Every tile is divisible by four, so that its mip levels do not mix."""
 
     width: int
     height: int
-    head: Tile
-    hair: Tile
-    hat: Tile
-    glasses: Tile
-    lenses: Tile
+    tiles: Mapping[str, Tile]
 
-    def place(self, tile: Tile, uv: Floats) -> Floats:
+    def place(self, name: str, uv: Floats) -> Floats:
         """(T, 2) coordinates in [0, 1] of a tile, v up, as coordinates of the atlas."""
+        tile = self.tiles[name]
         size = np.array([self.width, self.height], np.float32)
         corner = np.array([tile.x, self.height - tile.y - tile.height], np.float32)
         return ((uv * [tile.width, tile.height] + corner) / size).astype(np.float32)
@@ -45,13 +60,5 @@ class Atlas:
 
 def layout(side: int) -> Atlas:
     """The atlas for a head texture of `side` x `side` texels, a multiple of 32."""
-    half, quarter = side // 2, side // 4
-    return Atlas(
-        width=side + half,
-        height=side,
-        head=Tile(0, 0, side, side),
-        hair=Tile(side, 0, half, half),
-        hat=Tile(side, half, half, quarter),
-        glasses=Tile(side, half + quarter, quarter, quarter // 2),
-        lenses=Tile(side + quarter, half + quarter, quarter, quarter // 2),
-    )
+    unit = side // 32
+    return Atlas(2 * side, side, {name: Tile(*(unit * n for n in box)) for name, box in PLAN.items()})

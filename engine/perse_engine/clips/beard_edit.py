@@ -6,9 +6,9 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, dilated, sparse_layer
-from perse_engine.clips.catalogue import Beard
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import blurred, evened, layered_noise, smoothstep, strands, surface_noise
+from perse_engine.clips.parameters import Beard
 
 SOFTNESS = 0.35
 """Presence that one strand takes to come through."""

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from perse_engine.clips.canvas import Canvas, Edit, nothing
-from perse_engine.clips.catalogue import Face
 from perse_engine.clips.colors import Floats
 from perse_engine.clips.noise import smoothstep
+from perse_engine.clips.parameters import Face
 from perse_engine.clips.wardrobe import LEAST_MOVE
 
 RIDGE = 0.02

@@ -8,8 +8,8 @@ import numpy as np
 
 from perse_engine.cameras import front_camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.catalogue import Glasses
 from perse_engine.clips.meshes import Accessory, Floats, grid_faces, grid_uv, tube
+from perse_engine.clips.parameters import Glasses
 from perse_engine.heads.head import Head
 from perse_engine.surfaces.rasterize import rasterize_mesh
 

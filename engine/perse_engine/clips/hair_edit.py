@@ -9,10 +9,10 @@ from scipy.spatial import cKDTree
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_layer
-from perse_engine.clips.catalogue import Hair
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.hats import rim_height
 from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, surface_noise
+from perse_engine.clips.parameters import Hair
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 
 SOFTNESS = 0.35

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.catalogue import Hat
 from perse_engine.clips.meshes import Accessory, Floats, grid_faces, grid_uv
+from perse_engine.clips.parameters import Hat
 
 SECTORS = 72
 CROWN_ROWS = 18

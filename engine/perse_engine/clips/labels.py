@@ -23,6 +23,9 @@ LABELS = (
     "glasses",
     "lenses",
     "hat",
+    "beard",
+    "earrings",
+    "headphones",
     "unknown",
 )
 UNKNOWN = "unknown"
@@ -36,10 +39,15 @@ _OF_PART = {
     "tongue": "mouth",
     "teeth": "mouth",
     "bust": "clothes",
+    "clothes": "clothes",
     "hair": "hair",
     "glasses": "glasses",
     "lenses": "lenses",
     "hat": "hat",
+    "locks": "hair",
+    "whiskers": "beard",
+    "earrings": "earrings",
+    "headphones": "headphones",
 }
 
 

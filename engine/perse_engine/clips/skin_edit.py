@@ -6,9 +6,9 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.catalogue import Skin
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import layered_noise, smoothstep, value_noise
+from perse_engine.clips.parameters import Skin
 from perse_engine.clips.wardrobe import Layer
 
 

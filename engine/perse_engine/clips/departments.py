@@ -1,0 +1,66 @@
+"""The departments of the procedural editor: for each category the meshes that it needs and the hand that paints it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from perse_engine.clips import accessory_edit
+from perse_engine.clips.anatomy import Anatomy
+from perse_engine.clips.beard_edit import beard
+from perse_engine.clips.brow_edit import eyebrows
+from perse_engine.clips.canvas import Canvas, Edit
+from perse_engine.clips.colors import Floats
+from perse_engine.clips.face_edit import face
+from perse_engine.clips.glasses import frame_and_lenses
+from perse_engine.clips.hair_edit import hair
+from perse_engine.clips.hats import hat
+from perse_engine.clips.mouth_edit import mouth
+from perse_engine.clips.pieces import Piece, rigid
+from perse_engine.clips.skin_edit import skin
+from perse_engine.portraits.portrait import Portrait
+
+Worn = Mapping[str, Floats]
+"""(V, 3) vertices of each of a category's pieces, by its name, in the style that is painted."""
+
+
+def _no_pieces(_portrait: Portrait, _anatomy: Anatomy, _styles: Sequence[Any]) -> tuple[Piece, ...]:
+    return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Department:
+    """One category's trade.
+
+    Attributes:
+        edit: paints one style: canvas, its parameters, its pieces as worn, and the seed of its grain.
+        pieces: the meshes of the category, from the portrait, its anatomy and the parameters of all its styles.
+    """
+
+    edit: Callable[[Canvas, Any, Worn, int], Edit]
+    pieces: Callable[[Portrait, Anatomy, Sequence[Any]], tuple[Piece, ...]] = _no_pieces
+
+
+def _glasses(portrait: Portrait, anatomy: Anatomy, styles: Sequence[Any]) -> tuple[Piece, ...]:
+    frame, lenses = frame_and_lenses(portrait.head, anatomy, styles)
+    return rigid("glasses", frame), rigid("lenses", lenses)
+
+
+DEPARTMENTS: Mapping[str, Department] = {
+    "face": Department(lambda canvas, style, _worn, _seed: face(canvas, style)),
+    "skin": Department(lambda canvas, style, _worn, seed: skin(canvas, style, seed)),
+    "eyebrows": Department(lambda canvas, style, _worn, seed: eyebrows(canvas, style, seed)),
+    "mouth": Department(lambda canvas, style, _worn, _seed: mouth(canvas, style)),
+    "beard": Department(lambda canvas, style, _worn, seed: beard(canvas, style, seed)),
+    "hair": Department(lambda canvas, style, _worn, seed: hair(canvas, style, seed)),
+    "glasses": Department(
+        lambda canvas, style, worn, _seed: accessory_edit.glasses(canvas, style, worn["glasses"], worn["lenses"]),
+        _glasses,
+    ),
+    "hat": Department(
+        lambda canvas, style, worn, seed: accessory_edit.hat(canvas, style, worn["hat"], seed),
+        lambda _portrait, anatomy, styles: (rigid("hat", hat(anatomy, styles)),),
+    ),
+}
+"""Each category that a catalogue may have, by its name."""

@@ -1,0 +1,136 @@
+"""What the styles of each category say: their parameters, with units and limits. One table per style in the catalogue.
+
+Lengths are millimetres on a head of 62 mm between the eyes, colours "#rrggbb" as they look in white light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from perse_engine.avatars.styles import Between
+
+Unit = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Signed = Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)]
+Millimetres = Annotated[float, msgspec.Meta(ge=0.0, le=150.0)]
+Color = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class StyleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every style says.
+
+    Attributes:
+        label: what people read.
+        between: how intermediate weights look.
+        soft, hard: trained range and range that values are clamped to.
+        overlaps: categories whose region this style may legitimately change.
+    """
+
+    label: Text
+    between: Between = "morph"
+    soft: tuple[float, float] = (0.0, 1.0)
+    hard: tuple[float, float] = (0.0, 1.0)
+    overlaps: tuple[str, ...] = ()
+
+
+class Face(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Relative growth of the whole face's width and length, and of the jaw's width."""
+
+    width: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
+    length: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
+    jaw: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
+
+
+class Skin(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A tone mixed in by `amount`, density of freckles, colours of blush and eyelids."""
+
+    tone: Color | None = None
+    amount: Unit = 0.0
+    freckles: Unit = 0.0
+    blush: Color | None = None
+    lids: Color | None = None
+
+
+class Eyebrows(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Thickness relative to the person's own, density of hairs, colour (the person's own if absent)."""
+
+    thickness: Annotated[float, msgspec.Meta(ge=0.1, le=3.0)] = 1.0
+    density: Unit = 0.9
+    color: Color | None = None
+
+
+class Mouth(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Fullness of the lips, colour of a lipstick, how much it covers and how it shines."""
+
+    fullness: Signed = 0.0
+    color: Color | None = None
+    opacity: Unit = 0.8
+    gloss: Unit = 0.0
+
+
+class Beard(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Length, density, how far each region is covered, colour (that of the brows if absent)."""
+
+    length: Annotated[float, msgspec.Meta(ge=0.1, le=40.0)]
+    density: Unit = 0.9
+    moustache: Unit = 0.0
+    chin: Unit = 0.0
+    cheeks: Unit = 0.0
+    neck: Unit = 0.0
+    color: Color | None = None
+
+
+class Hair(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Colour and contrast of strands relative to the photo's; volume; cut.
+
+    volume: millimetres outwards when positive; when negative, the part of the own volume that is pressed flat.
+    """
+
+    color: Color | None = None
+    contrast: Annotated[float, msgspec.Meta(ge=0.0, le=2.0)] = 1.0
+    volume: Annotated[float, msgspec.Meta(ge=-1.0, le=60.0)] = 0.0
+    cut: Literal["own", "buzz", "bald"] = "own"
+
+
+class Glasses(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Lens width and height, squareness (2 is an ellipse, more is squarer), lift of the outer corner, rim thickness,
+    colour of frame and lens, and the lens's opacity."""
+
+    width: Annotated[float, msgspec.Meta(ge=30.0, le=70.0)]
+    height: Annotated[float, msgspec.Meta(ge=20.0, le=65.0)]
+    squareness: Annotated[float, msgspec.Meta(ge=1.6, le=8.0)] = 2.0
+    lift: Annotated[float, msgspec.Meta(ge=-8.0, le=12.0)] = 0.0
+    rim: Annotated[float, msgspec.Meta(ge=0.8, le=8.0)] = 2.4
+    color: Color
+    lens: Color = "#e0e8ea"
+    tint: Unit = 0.06
+
+
+class Hat(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Crown height above the skull, how flat its top is, brim width all round, bill in front, cuff folded up,
+    colours of cloth and band, and the weave."""
+
+    height: Annotated[float, msgspec.Meta(ge=8.0, le=150.0)]
+    flatness: Unit = 0.0
+    brim: Millimetres = 0.0
+    bill: Millimetres = 0.0
+    cuff: Annotated[float, msgspec.Meta(ge=0.0, le=70.0)] = 0.0
+    color: Color
+    band: Color | None = None
+    weave: Literal["knit", "cloth", "felt"] = "cloth"
+
+
+PARAMETERS: Mapping[str, type[StyleTable]] = {
+    "face": Face,
+    "skin": Skin,
+    "eyebrows": Eyebrows,
+    "mouth": Mouth,
+    "beard": Beard,
+    "hair": Hair,
+    "glasses": Glasses,
+    "hat": Hat,
+}
+"""The parameters of every category that a catalogue may have."""
