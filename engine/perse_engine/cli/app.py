@@ -21,6 +21,7 @@ AvatarFile = Annotated[Path, typer.Argument(metavar="X.perse", help="An avatar f
 Preset = Annotated[str, typer.Option(help="How long to take: draft, standard, high or paper.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 HeadModel = Annotated[str, typer.Option("--head", help="The head model: open, or your own FLAME file (.pkl or .npz).")]
+Styles = Annotated[Path | None, typer.Option(help="A file with styles of your own, in the form of catalogue.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -46,12 +47,14 @@ def build(
     seed: Seed = 0,
     work: Annotated[Path | None, typer.Option(help="Folder of the job; beside --out by default.")] = None,
     head: HeadModel = "open",
+    styles: Styles = None,
     json: Json = False,
 ) -> None:
     """Turn a photo into an avatar. Run the same command again to resume."""
     from perse_engine.cli.stages import run_build
+    from perse_engine.service.sources import Sources
 
-    run_build(photo, out, preset, seed, work, head, json)
+    run_build(photo, out, preset, seed, work, head, Sources(styles=styles), json)
 
 
 @app.command(epilog="Example: perse synthesize me.portrait --out me.dataset --preset draft")
@@ -60,12 +63,13 @@ def synthesize(
     out: Annotated[Path, typer.Option(help="Folder for the clips.")],
     preset: Preset = "standard",
     seed: Seed = 0,
+    styles: Styles = None,
     json: Json = False,
 ) -> None:
     """Make the clips: the person with one attribute changed at a time, moving."""
     from perse_engine.cli.stages import run_synthesize
 
-    run_synthesize(portrait, out, preset, seed, json)
+    run_synthesize(portrait, out, preset, seed, styles, json)
 
 
 @app.command(epilog="Example: perse train me.dataset --out me.perse --preset draft")

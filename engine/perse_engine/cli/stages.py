@@ -13,6 +13,7 @@ from rich.table import Table
 
 from perse_engine.cli.watching import watched
 from perse_engine.errors import InputError
+from perse_engine.service.sources import Sources
 from perse_engine.service.threads import apply_thread_budget
 
 
@@ -30,18 +31,18 @@ def run_portrait(photo: Path, out: Path, head: str, seed: int, json: bool) -> No
     _report({"portrait": str(out)}, {"fit": time.monotonic() - begin}, json)
 
 
-def run_synthesize(portrait: Path, out: Path, preset: str, seed: int, json: bool) -> None:
+def run_synthesize(portrait: Path, out: Path, preset: str, seed: int, styles: Path | None, json: bool) -> None:
     """Make the clips of the portrait in folder `portrait` into the folder `out`."""
-    from perse_engine.clips.catalogue import load_catalogue
+    from perse_engine.clips.catalogue import shipped_and
     from perse_engine.clips.dataset import synthesize
     from perse_engine.clips.presets import clips_preset
     from perse_engine.portraits.portrait_files import load_portrait
 
-    chosen = clips_preset(preset)
+    chosen, catalogue = clips_preset(preset), shipped_and(styles)
     apply_thread_budget()
     begin = time.monotonic()
     with watched() as progress:
-        synthesize(load_portrait(portrait), load_catalogue(), chosen, out, seed=seed, progress=progress)
+        synthesize(load_portrait(portrait), catalogue, chosen, out, seed=seed, progress=progress)
     _report({"dataset": str(out)}, {"clips": time.monotonic() - begin}, json)
 
 
@@ -63,14 +64,16 @@ def run_train(dataset: Path, out: Path, preset: str, seed: int, work: Path | Non
     _report({"avatar": str(out)}, {"train": time.monotonic() - begin}, json)
 
 
-def run_build(photo: Path, out: Path, preset: str, seed: int, work: Path | None, head: str, json: bool) -> None:
+def run_build(
+    photo: Path, out: Path, preset: str, seed: int, work: Path | None, head: str, sources: Sources, json: bool
+) -> None:
     """Build the avatar of `photo` into `out`."""
     from perse_engine.service.build import build, default_work
 
     folder = work if work is not None else default_work(out, preset, seed)
     apply_thread_budget()
     with watched() as progress:
-        job = build(photo, out, preset=preset, seed=seed, work=folder, head=head, progress=progress)
+        job = build(photo, out, preset=preset, seed=seed, work=folder, head=head, sources=sources, progress=progress)
     _report({"avatar": str(out), "work": str(folder), "bytes": out.stat().st_size}, dict(job.stages), json)
 
 

@@ -53,33 +53,63 @@ def load_catalogue() -> Catalogue:
     return read_catalogue(SHIPPED)
 
 
+def shipped_and(styles: Path | None) -> Catalogue:
+    """What ships and, where given, the styles of a file of the user's own; of the same name, the user's counts.
+
+    Raises:
+        InputError: no-catalogue, bad-catalogue.
+    """
+    if styles is None:
+        return load_catalogue()
+    return parse_catalogue(_content(styles), styles.name, onto=SHIPPED.read_bytes())
+
+
 def read_catalogue(path: Path) -> Catalogue:
-    """Read a catalogue file.
+    """Read a catalogue file that stands alone.
 
     Raises:
         InputError: no-catalogue where it cannot be read, bad-catalogue where a table, name or value is wrong.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            "no-catalogue", f"the catalogue {path} cannot be read ({error.strerror})", "check the path"
-        ) from error
-    return parse_catalogue(content, path.name)
+    return parse_catalogue(_content(path), path.name)
 
 
-def parse_catalogue(content: bytes, name: str) -> Catalogue:
+def parse_catalogue(content: bytes, name: str, *, onto: bytes = b"") -> Catalogue:
     """A catalogue from TOML; `name` says where it came from in errors.
+
+    Args:
+        onto: another catalogue's TOML, whose categories and styles `content` adds to or replaces.
 
     Raises:
         InputError: bad-catalogue, naming table and value.
     """
     try:
-        return _catalogue(msgspec.toml.decode(content, type=dict[str, object]))
+        tables = msgspec.toml.decode(onto, type=dict[str, object])
+        for category, table in msgspec.toml.decode(content, type=dict[str, object]).items():
+            tables[category] = _joined(tables.get(category, {}), table)
+        return _catalogue(tables)
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, _Wrong) as error:
         raise InputError(
             "bad-catalogue", f"{name}: {error}", "correct that value; catalogue.toml of the engine shows every table"
         ) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "no-catalogue", f"the catalogue {path} cannot be read ({error.strerror})", "check the path"
+        ) from error
+
+
+def _joined(table: object, own: object) -> object:
+    """A category's table with another one's entries, style by style."""
+    if not (isinstance(table, dict) and isinstance(own, dict)):
+        return own
+    styles, more = table.get("styles", {}), own.get("styles", {})
+    if isinstance(styles, dict) and isinstance(more, dict):
+        more = {**styles, **more}
+    return {**table, **own, "styles": more}
 
 
 class _Wrong(ValueError):

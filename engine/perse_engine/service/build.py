@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.file import read_thumbnail, save_avatar
+from perse_engine.clips.catalogue import Catalogue
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
 from perse_engine.heads.head import Head
@@ -19,6 +20,7 @@ from perse_engine.progress import Progress
 from perse_engine.service.job import LOCK, PREVIEW, Job, Order, open_job
 from perse_engine.service.library import file_hash
 from perse_engine.service.lock import held
+from perse_engine.service.sources import Sources, input_hash
 
 T = TypeVar("T")
 OPEN_HEAD = "open"
@@ -26,7 +28,15 @@ PORTRAIT, DATASET, TRAINING = "portrait", "dataset", "training"
 
 
 def build(
-    photo: Path, out: Path, *, preset: str, seed: int, work: Path, head: str = OPEN_HEAD, progress: Progress
+    photo: Path,
+    out: Path,
+    *,
+    preset: str,
+    seed: int,
+    work: Path,
+    head: str = OPEN_HEAD,
+    sources: Sources | None = None,
+    progress: Progress,
 ) -> Job:
     """Build the avatar of `photo` into `out`, in the job's folder `work`.
 
@@ -36,19 +46,24 @@ def build(
         preset: "draft", "standard", "high" or "paper".
         seed: of everything random.
         head: "open", or the path of a FLAME file.
+        sources: what else the user brings.
 
     Raises:
         InputError: the photo, the head, the preset or the folder cannot be used.
         PerseError: a stage failed.
         Cancelled: `progress` said so; the folder can be resumed.
     """
+    from perse_engine.clips.catalogue import shipped_and
     from perse_engine.clips.presets import clips_preset
     from perse_engine.training.presets import training_preset
 
     clips_preset(preset), training_preset(preset)
     if out.is_dir():
         raise InputError("wrong-path", f"{out} is a folder", "name a .perse file in it")
-    order = Order(input_hash(photo), head if head == OPEN_HEAD else input_hash(Path(head)), preset, seed)
+    sources = sources or Sources()
+    hashes = sources.hashes()
+    order = Order(photo_hash(photo), head if head == OPEN_HEAD else photo_hash(Path(head)), preset, seed, hashes)
+    catalogue = shipped_and(sources.styles)  # a wrong table is said before any work is done
     fresh = not work.exists()
     work.mkdir(parents=True, exist_ok=True)
     with held(work / LOCK):
@@ -57,7 +72,7 @@ def build(
             return job
         job.set_state("running")
         try:
-            _run(job, photo, out, head, progress)
+            _run(job, photo, out, head, catalogue, progress)
         except BaseException as error:
             job.fail(error)
             if fresh and isinstance(error, InputError) and not job.stages:
@@ -71,20 +86,15 @@ def default_work(out: Path, preset: str, seed: int) -> Path:
     return out.with_name(f"{out.stem}.{preset}-{seed}.work")
 
 
-def input_hash(path: Path) -> str:
-    """SHA-256 of an input file.
+def photo_hash(path: Path) -> str:
+    """SHA-256 of an input that must be one file.
 
     Raises:
-        InputError: "file-missing", "is-a-directory", "no-permission".
+        InputError: "is-a-directory", or as `input_hash`.
     """
-    try:
-        return file_hash(path)
-    except IsADirectoryError:
-        raise InputError("is-a-directory", f"{path} is a folder", "name a file in it") from None
-    except PermissionError:
-        raise InputError("no-permission", f"{path} may not be read", "give yourself read permission") from None
-    except OSError:
-        raise InputError("file-missing", f"{path} does not exist", "check the path") from None
+    if path.is_dir():
+        raise InputError("is-a-directory", f"{path} is a folder", "name a file in it")
+    return input_hash(path)
 
 
 def load_head(name: str) -> Head:
@@ -102,8 +112,7 @@ def load_head(name: str) -> Head:
     return load_flame(Path(name))
 
 
-def _run(job: Job, photo: Path, out: Path, head: str, progress: Progress) -> None:
-    from perse_engine.clips.catalogue import load_catalogue
+def _run(job: Job, photo: Path, out: Path, head: str, catalogue: Catalogue, progress: Progress) -> None:
     from perse_engine.clips.dataset import load_dataset, synthesize
     from perse_engine.clips.presets import clips_preset
     from perse_engine.portraits.fitting import fit_portrait
@@ -123,9 +132,8 @@ def _run(job: Job, photo: Path, out: Path, head: str, progress: Progress) -> Non
 
     def clips() -> None:
         portrait = load_portrait(job.folder / PORTRAIT)
-        synthesize(
-            portrait, load_catalogue(), clips_preset(job.order.preset), job.folder / DATASET, seed=seed, progress=report
-        )
+        preset = clips_preset(job.order.preset)
+        synthesize(portrait, catalogue, preset, job.folder / DATASET, seed=seed, progress=report)
 
     def learn() -> Avatar:
         dataset = load_dataset(job.folder / DATASET)

@@ -33,12 +33,14 @@ class Order:
         photo: SHA-256 of the photo.
         head: "open", or the SHA-256 of the FLAME file.
         preset, seed: as on the command line.
+        sources: SHA-256 of what else was brought, by option.
     """
 
     photo: str
     head: str
     preset: str
     seed: int
+    sources: Mapping[str, str]
 
 
 class Job:

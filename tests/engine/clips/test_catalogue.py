@@ -10,6 +10,7 @@ from perse_engine.clips.catalogue import (
     load_catalogue,
     parse_catalogue,
     read_catalogue,
+    shipped_and,
 )
 from perse_engine.errors import InputError
 
@@ -123,3 +124,27 @@ def test_any_table_gives_a_catalogue_or_a_clear_error(pairs):
         assert error.code == "bad-catalogue"
     else:
         assert len(found.styles) == 1
+
+
+def test_a_file_of_my_own_adds_styles_to_those_that_ship(catalogue, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        '[hair.styles.sky]\nlabel = "Sky"\ncolor = "#70a0e0"\n'
+        '[hat.styles.cap]\nlabel = "My cap"\nheight = 20.0\ncolor = "#112233"\n'
+    )
+    both = shipped_and(mine)
+    sliders = [style.slider for style in both.styles]
+    assert set(sliders) - {style.slider for style in catalogue.styles} == {"attr_hair_sky"}
+    assert both.categories == catalogue.categories
+    assert both.styles[sliders.index("attr_hat_cap")].label == "My cap"
+
+
+@pytest.mark.parametrize(
+    "line", ['[hair.styles.sky]\nlabel = "Sky"\nshade = 1.0', "[socks]\n", "hair = 3", "[hair]\nstyles = 3"]
+)
+def test_a_wrong_file_of_my_own_is_named(tmp_path, line):
+    mine = tmp_path / "mine.toml"
+    mine.write_text(line)
+    with pytest.raises(InputError, match=re.escape("mine.toml")) as caught:
+        shipped_and(mine)
+    assert caught.value.code == "bad-catalogue"

@@ -15,6 +15,7 @@ from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.progress import silent
 from perse_engine.service.build import build, default_work
 from perse_engine.service.lock import held
+from perse_engine.service.sources import Sources
 
 
 @pytest.fixture
@@ -149,3 +150,17 @@ def test_presets_and_seeds_have_folders_of_their_own(tmp_path):
     names = {default_work(tmp_path / "me.perse", preset, seed).name for preset in ("draft", "high") for seed in (0, 1)}
     assert len(names) == 4
     assert all(name.startswith("me.") for name in names)
+
+
+def test_styles_of_my_own_are_part_of_the_order(stages, job, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[hair.styles.sky]\nlabel = "Sky"\ncolor = "#70a0e0"\n')
+    job(sources=Sources(styles=mine))
+    assert stages.names == ["fit", "clips", "train"]
+    with pytest.raises(InputError, match="another sources"):
+        job()
+    mine.write_text("[socks]")
+    with pytest.raises(InputError) as caught:
+        job(sources=Sources(styles=mine), work=tmp_path / "other")
+    assert caught.value.code == "bad-catalogue"
+    assert not (tmp_path / "other").exists()
