@@ -16,9 +16,13 @@ from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.heads.figure import Figure
-from perse_engine.heads.posing import pose_head
+from perse_engine.heads.head import NECK
+from perse_engine.heads.posing import joint_transforms, pose_head
+from perse_engine.portraits.light import REACH
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.lighting import shade
 from perse_engine.surfaces.normals import vertex_normals
+from perse_engine.surfaces.occlusion import ambient_occlusion
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.surfaces.unproject import Texels, unproject
 
@@ -208,6 +212,40 @@ class Canvas:
         dark = np.abs(self.flat_lab[:, 0] - typical[0])
         likeness = smoothstep(0.11, 0.05, hue) * smoothstep(0.45, 0.28, dark)
         return likeness.reshape(self.base.shape[:2])
+
+    def lit(self, texels: NDArray[np.integer], albedo: Floats, normals: Floats | None = None) -> Floats:
+        """(M, 3) sRGB of what is painted in a colour of its own, as it looks in the photo's light.
+
+        Args:
+            texels: (M,) flat indices.
+            albedo: (M, 3) sRGB-encoded reflectance, or (3,).
+            normals: (M, 3) unit length, of a piece as it is worn; None for those of the figure at rest.
+        """
+        normals = self.flat_normal[texels] if normals is None else normals
+        # the photo's light keeps to the skull; what follows the shoulders met it as the body was turned in the photo
+        turn = joint_transforms(self.figure.joints, self.portrait.state.pose)[NECK][:3, :3]
+        follows = self._skull_share[texels][:, None]
+        normals = follows * normals + (1 - follows) * (normals @ turn)
+        normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+        return shade(albedo, self.portrait.light, normals, self.occlusion.reshape(-1)[texels])
+
+    @cached_property
+    def _skull_share(self) -> Floats:
+        """(A B,) in [0, 1]: how far a texel turns with the skull rather than with the shoulders."""
+        share = 1 - self.figure.weights[:, :1]
+        return self.texels.interpolate(self.figure.faces, share).reshape(-1)
+
+    @cached_property
+    def occlusion(self) -> Floats:
+        """(A, B) in [0, 1], 1 open: how the head and the bust shade their own skin; 1 on everything else."""
+        faces = self.figure.faces
+        outer = [k for k, name in enumerate(self.figure.parts) if name in ("skin", "bust")]
+        skin = np.isin(self.figure.face_parts, outer)
+        own = np.unique(faces[skin])
+        vertices = self.figure.vertices
+        openness = np.ones((len(vertices), 1), np.float32)
+        openness[own, 0] = ambient_occlusion(vertices[own], self.vertex_normal[own], vertices, faces[skin], REACH)
+        return np.where(self.part("skin", "bust"), self.texels.interpolate(faces, openness)[..., 0], np.float32(1))
 
     @cached_property
     def light(self) -> Floats:

@@ -23,6 +23,7 @@ from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
 from perse_engine.portraits.landmarks import Face
+from perse_engine.portraits.light import albedo_of, fit_light, photo_relief
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
@@ -30,7 +31,7 @@ from perse_engine.portraits.refinement import refine_textures
 from perse_engine.portraits.tasks import open_tracker
 from perse_engine.portraits.teeth import settled_teeth, teeth_pixels
 from perse_engine.portraits.texture import SIDE as TEXTURE_SIDE
-from perse_engine.portraits.texture import paint_head_texture
+from perse_engine.portraits.texture import bare_skin, paint_head_texture
 from perse_engine.portraits.window import open_window
 from perse_engine.progress import Progress, silent
 from perse_engine.surfaces.rasterize import rasterize_mesh
@@ -98,6 +99,8 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     progress("portrait", 5, STAGES)
     texels = texel_map(personal.uv, personal.uv_faces, (TEXTURE_SIDE, TEXTURE_SIDE))
     sight = look(vertices, personal.faces, window.camera, texels)
+    relief = photo_relief(personal, state, vertices, texels)
+    light = fit_light(sight.read(window.pixels), sight.confidence * sight.read(bare_skin(window)), relief)
     texture, confidence = paint_head_texture(personal, texels, sight, window, iris, seed)
     texture, hair_texture = refine_textures(
         personal, vertices, shell, shell_vertices, texture, hair_texture, (texels, sight), hair_sight, window
@@ -116,6 +119,8 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
         offsets=offsets,
         hair_shell=shell,
         texture=texture,
+        light=light,
+        albedo=albedo_of(texture, light, relief),
         texture_confidence=confidence,
         hair_texture=hair_texture,
         iris=iris,

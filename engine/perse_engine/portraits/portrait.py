@@ -66,6 +66,8 @@ class Portrait:
         offsets: (V, 3) metres, detail beyond the shape space; already in `head.template`.
         hair_shell: the photo's own hair.
         texture: (T, T, 3) float32 sRGB of the head's uv, row 0 is v = 1.
+        light: (9, 3) linear RGB, the photo's light as `surfaces.lighting` has it, in head space (rest pose).
+        albedo: (T, T, 3) float32 sRGB-encoded reflectance: what `texture` is without light and shade.
         texture_confidence: (T, T) in [0, 1]: 1 where the photo shows it, 0 where it was completed.
         hair_texture: (U, U, 4) float32 sRGB and straight alpha of the hair shell's uv, row 0 is v = 1.
         iris: colour and size of the eyes.
@@ -84,6 +86,8 @@ class Portrait:
     offsets: Floats
     hair_shell: HairShell
     texture: Floats
+    light: Floats
+    albedo: Floats
     texture_confidence: Floats
     hair_texture: Floats
     iris: Iris

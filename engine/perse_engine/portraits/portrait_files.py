@@ -19,7 +19,7 @@ from perse_engine.heads.head_file import read_head, write_head
 from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.portrait import PART_NAMES, HairShell, Iris, Portrait
 
-VERSION = 1
+VERSION = 2
 PREVIEW = 512
 PART_COLORS = {
     "skin": (255, 205, 170), "hair": (120, 70, 30), "brows": (40, 30, 30), "eyes": (0, 200, 255),
@@ -46,6 +46,8 @@ def save_portrait(portrait: Portrait, folder: Path) -> None:
             "parts": _bytes(np.stack([portrait.parts[name] for name in PART_NAMES])),
             "offsets": portrait.offsets,
             "texture": _bytes(portrait.texture),
+            "light": portrait.light,
+            "albedo": _bytes(portrait.albedo),
             "texture_confidence": _bytes(portrait.texture_confidence),
             "hair_texture": _bytes(portrait.hair_texture),
             "hair_vertices": shell.vertices,
@@ -121,6 +123,8 @@ def load_portrait(folder: Path) -> Portrait:
                 arrays["hair_vertices"], arrays["hair_faces"], arrays["hair_uv"], arrays["hair_weights"]
             ),
             texture=_floats(arrays["texture"]),
+            light=arrays["light"],
+            albedo=_floats(arrays["albedo"]),
             texture_confidence=_floats(arrays["texture_confidence"]),
             hair_texture=_floats(arrays["hair_texture"]),
             iris=Iris(*(np.array(content["iris"][key], np.float32) for key in ("color", "radius", "center"))),

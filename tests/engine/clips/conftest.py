@@ -12,6 +12,7 @@ from perse_engine.heads.head import LEFT_EYE, NECK, RIGHT_EYE, Head, HeadState
 from perse_engine.heads.open_head import load_open_head
 from perse_engine.heads.posing import neutral_state, pose_head
 from perse_engine.portraits.portrait import HairShell, Iris, Portrait
+from perse_engine.surfaces.lighting import flat_light
 from perse_engine.surfaces.shading import render_textured
 from perse_engine.surfaces.unproject import texel_map
 
@@ -109,6 +110,8 @@ def painted_portrait(side: int = 512, expression: dict[str, float] | None = None
         offsets=np.zeros_like(head.template),
         hair_shell=shell,
         texture=texture,
+        light=flat_light(),
+        albedo=texture,
         texture_confidence=np.ones((side, side), np.float32) * (texels.triangle >= 0),
         hair_texture=hair_texture,
         iris=Iris(

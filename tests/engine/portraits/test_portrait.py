@@ -160,7 +160,7 @@ def test_a_saved_portrait_comes_back(portrait: Portrait, tmp_path: Path) -> None
 def test_a_folder_that_is_no_portrait_is_refused(portrait: Portrait, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not-a-portrait"):
         load_portrait(tmp_path)
-    (tmp_path / "portrait.json").write_text('{"version": 1}')
+    (tmp_path / "portrait.json").write_text('{"version": 2}')
     with pytest.raises(InputError, match="not-a-portrait"):
         load_portrait(tmp_path)
     (tmp_path / "portrait.json").write_text('{"version": 99}')
