@@ -13,7 +13,8 @@ from perse_engine.cameras import Camera
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.heads.figure_posing import rest_figure, skin
 from perse_engine.heads.posing import joint_transforms
-from perse_engine.surfaces.shading import Mipmap, mipmap, render_mipmapped
+from perse_engine.surfaces.mipmaps import Mipmap, mipmap
+from perse_engine.surfaces.shading import render_mipmapped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

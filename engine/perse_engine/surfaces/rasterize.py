@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
@@ -43,9 +43,13 @@ def rasterize_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], c
     """
     edges, boxes = triangle_edges(vertices, faces, camera)
     starts, order = bin_triangles(boxes, camera.height)
-    nothing = np.full((1, 1), -1.0)
-    nearest = nearest_triangles(edges, boxes, starts, order, camera.height, camera.width, 1 / camera.near, nothing)
-    return Fragments(nearest[1], *_resolve(nearest[1], edges))
+    shape = (camera.height, camera.width)
+    inverse, triangle = np.empty(shape), np.empty(shape, np.int32)
+    spans, nothing = all_columns(*shape), np.full((1, 1), -1.0)
+    nearest_triangles(
+        edges, boxes, starts, order, spans, 1 / camera.near, nothing, get_num_threads(), inverse, triangle
+    )
+    return Fragments(triangle, *_resolve(triangle, edges))
 
 
 def triangle_edges(
@@ -143,30 +147,37 @@ def nearest_triangles(
     boxes: NDArray[np.int32],
     starts: NDArray[np.int64],
     order: NDArray[np.int32],
-    height: int,
-    width: int,
+    spans: NDArray[np.int32],
     most: float,
     behind: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """The nearest triangle of each pixel, as (H, W) inverse depth and (H, W) int32 triangle.
+    threads: int,
+    inverse: NDArray[np.float64],
+    triangle: NDArray[np.int32],
+) -> None:
+    """Write the nearest triangle of each pixel: `inverse` (H, W) its inverse depth and `triangle` (H, W), -1 for none.
 
     Args:
+        spans: (H, 2) the columns of each row that are drawn, half open; the others keep what they hold.
         most: inverse of the near distance.
         behind: (H, W) inverse depth in front of which triangles are ignored: a layer peeled off before; negative where
             the pixel needs no further layer. A (1, 1) array of -1 draws everything.
+        threads: over which the bands are dealt like cards, as what is to be drawn often lies together.
     """
-    inverse = np.zeros((height, width))
-    triangle = np.full((height, width), -1, np.int32)
+    height, width = triangle.shape
     peel = behind.shape[0] == height and behind.shape[1] == width and height * width > 1
-    for band in prange(starts.shape[0] - 1):
+    bands = starts.shape[0] - 1
+    share = (bands + threads - 1) // threads
+    for i in prange(share * threads):
+        band = (i % share) * threads + i // share
+        if band >= bands:
+            continue
         top, bottom = band * BAND, min(height, band * BAND + BAND)
-        left, right = 0, width
-        if peel:  # later layers touch few pixels: only the columns between them are drawn
-            left, right = width, 0
-            for y in range(top, bottom):
-                for x in range(width):
-                    if behind[y, x] > 0:
-                        left, right = min(left, x), max(right, x + 1)
+        left, right = width, 0
+        for y in range(top, bottom):
+            left, right = min(left, spans[y, 0]), max(right, spans[y, 1])
+            for x in range(spans[y, 0], spans[y, 1]):
+                inverse[y, x] = 0.0
+                triangle[y, x] = -1
         for k in range(starts[band], starts[band + 1]):
             f = order[k]
             if boxes[f, 0] >= right or boxes[f, 2] <= left:
@@ -179,7 +190,7 @@ def nearest_triangles(
                 r0 = b0 * (y + 0.5) + c0
                 r1 = b1 * (y + 0.5) + c1
                 r2 = b2 * (y + 0.5) + c2
-                for x in range(max(left, boxes[f, 0]), min(right, boxes[f, 2])):
+                for x in range(max(spans[y, 0], boxes[f, 0]), min(spans[y, 1], boxes[f, 2])):
                     e0 = a0 * (x + 0.5) + r0
                     e1 = a1 * (x + 0.5) + r1
                     e2 = a2 * (x + 0.5) + r2
@@ -189,7 +200,27 @@ def nearest_triangles(
                         if w > inverse[y, x] and w <= limit:
                             inverse[y, x] = w
                             triangle[y, x] = f
-    return inverse, triangle
+
+
+def all_columns(height: int, width: int) -> NDArray[np.int32]:
+    """(H, 2) spans that draw the whole picture."""
+    return np.tile(np.array([0, width], np.int32), (height, 1))
+
+
+@njit(cache=True)
+def spans_of(boxes: NDArray[np.int32], height: int) -> NDArray[np.int32]:
+    """(H, 2) for each row the columns between the boxes (F, 4) that lie on it, half open; (0, 0) where none does."""
+    spans = np.zeros((height, 2), np.int32)
+    for f in range(boxes.shape[0]):
+        left, right = boxes[f, 0], boxes[f, 2]
+        if left >= right:
+            continue
+        for y in range(boxes[f, 1], boxes[f, 3]):
+            if spans[y, 0] == spans[y, 1]:
+                spans[y, 0], spans[y, 1] = left, right
+            else:
+                spans[y, 0], spans[y, 1] = min(spans[y, 0], left), max(spans[y, 1], right)
+    return spans
 
 
 @njit(cache=True, parallel=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
-from perse_engine.surfaces.rasterize import Fragments, bin_triangles, nearest_triangles, triangle_edges
+from perse_engine.surfaces.mipmaps import FULL, Mipmap, mipmap
+from perse_engine.surfaces.rasterize import Fragments, all_columns, bin_triangles, nearest_triangles, triangle_edges
 
 LAYERS = 6  # translucent surfaces behind each other that are still told apart
 OPAQUE = 0.996
@@ -84,29 +84,6 @@ def render_textured(
     return render_mipmapped(vertices, faces, uv, uv_faces, mipmap(texture), camera, samples=samples)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Mipmap:
-    """A texture made ready once, to be drawn many times.
-
-    Attributes:
-        texels: (n, 4) float32 premultiplied, the levels one after another, each row by row.
-        sizes: (L, 2) int64 height and width of each level.
-        offsets: (L,) int64 where each level starts.
-    """
-
-    texels: NDArray[np.float32]
-    sizes: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-
-
-def mipmap(texture: NDArray[np.floating]) -> Mipmap:
-    """The mip levels of a texture (h, w, 3) or (h, w, 4), sRGB and straight alpha in [0, 1]."""
-    pyramid = _pyramid(np.ascontiguousarray(texture, np.float32))
-    sizes = np.array([[level.shape[0], level.shape[1]] for level in pyramid], np.int64)
-    ends = np.cumsum(sizes[:, 0] * sizes[:, 1])
-    return Mipmap(np.concatenate([level.reshape(-1, 4) for level in pyramid]), sizes, np.concatenate([[0], ends[:-1]]))
-
-
 def render_mipmapped(
     vertices: NDArray[np.floating],
     faces: NDArray[np.integer],
@@ -116,53 +93,38 @@ def render_mipmapped(
     camera: Camera,
     *,
     samples: int = 2,
+    spans: NDArray[np.int32] | None = None,
 ) -> Rendered:
-    """Draw as `render_textured` does, with a texture that `mipmap` made ready."""
+    """Draw as `render_textured` does, with a texture that `mipmap` made ready.
+
+    Args:
+        spans: (H, 2) the columns of each row that are drawn, half open, to the last bit as in the whole picture; the
+            others stay empty. All by default.
+    """
     texels, sizes, offsets = texture.texels, texture.sizes, texture.offsets
     fine = camera.resized(camera.width * samples, camera.height * samples)
     edges, boxes = triangle_edges(vertices, faces, fine)
     corners = np.ascontiguousarray(uv, np.float32)[np.asarray(uv_faces)]
     levels = _levels(edges, boxes, corners, sizes)
     starts, order = bin_triangles(boxes, fine.height)
+    wanted = all_columns(camera.height, camera.width) if spans is None else spans
+    left = np.repeat(wanted.astype(np.int32) * np.int32(samples), samples, axis=0)
 
-    shape = (fine.height, fine.width)
+    shape, threads = (fine.height, fine.width), get_num_threads()
     color = np.zeros((*shape, 4), np.float32)
     seen = np.full(shape, -1, np.int32)
     near = np.full(shape, np.inf, np.float32)
-    behind = np.full((1, 1), -1.0)
+    inverse, behind = np.empty(shape), np.full((1, 1), -1.0)
+    spare, triangle = np.empty(shape), np.empty(shape, np.int32)
     for _ in range(LAYERS):
-        inverse, triangle = nearest_triangles(
-            edges, boxes, starts, order, fine.height, fine.width, 1 / fine.near, behind
+        nearest_triangles(edges, boxes, starts, order, left, 1 / fine.near, behind, threads, inverse, triangle)
+        left = _composite(
+            inverse, triangle, edges, corners, levels, texels, sizes, offsets, left, threads, color, seen, near
         )
-        more = _composite(inverse, triangle, edges, corners, levels, texels, sizes, offsets, color, seen, near)
-        if not more.any():
+        if not left.any():
             break
-        behind = inverse
-    return Rendered(*_average(color, seen, near, samples))
-
-
-def _pyramid(texture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """The texture as premultiplied RGBA, then at half and a quarter of its size."""
-    if texture.shape[2] == 3:
-        texture = cv2.cvtColor(texture, cv2.COLOR_RGB2RGBA)
-    else:
-        texture = _premultiplied(texture)
-    levels = [texture]
-    while len(levels) < 3 and min(levels[-1].shape[:2]) >= 64 and not any(n % 2 for n in levels[-1].shape[:2]):
-        levels.append(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    return levels
-
-
-@njit(cache=True, parallel=True)
-def _premultiplied(texture: NDArray) -> NDArray[np.float32]:
-    out = np.empty_like(texture)
-    for y in prange(texture.shape[0]):
-        for x in range(texture.shape[1]):
-            alpha = texture[y, x, 3]
-            for c in range(3):
-                out[y, x, c] = texture[y, x, c] * alpha
-            out[y, x, 3] = alpha
-    return out
+        behind, inverse, spare = inverse, spare, inverse
+    return Rendered(*_average(color, seen, near, samples, wanted))
 
 
 @njit(cache=True, parallel=True)
@@ -196,18 +158,24 @@ def _composite(
     texels: NDArray,
     sizes: NDArray,
     offsets: NDArray,
+    spans: NDArray,
+    threads: int,
     color: NDArray,
     seen: NDArray,
     near: NDArray,
-) -> NDArray[np.bool_]:
-    """Add one layer under what `color` already holds. Returns (H,) bool: does a row need another layer?
+) -> NDArray[np.int32]:
+    """Add one layer under what `color` already holds. Returns (H, 2) the columns that need another layer.
 
-    Pixels that need no further layer get a negative `inverse`, which `nearest_triangles` skips.
+    Pixels between them that need none get a negative `inverse`, which `nearest_triangles` skips.
     """
-    height, width = triangle.shape
-    more = np.zeros(height, np.bool_)
-    for y in prange(height):
-        for x in range(width):
+    height = triangle.shape[0]
+    more = np.zeros((height, 2), np.int32)
+    share = (height + threads - 1) // threads
+    for k in prange(share * threads):
+        y = (k % share) * threads + k // share
+        if y >= height:
+            continue
+        for x in range(spans[y, 0], spans[y, 1]):
             f = triangle[y, x]
             if f < 0:
                 inverse[y, x] = -1.0
@@ -233,13 +201,16 @@ def _composite(
             alpha = np.float32(0)
             for c in range(4):
                 value = w00 * texels[k00, c] + w01 * texels[k01, c] + w10 * texels[k10, c] + w11 * texels[k11, c]
+                value *= np.float32(1 / FULL)
                 color[y, x, c] += room * value
                 alpha = value
             if alpha > 0.5 * room and seen[y, x] < 0:
                 seen[y, x] = f
                 near[y, x] = 1 / inverse[y, x]
             if color[y, x, 3] < OPAQUE:
-                more[y] = True
+                if more[y, 0] == more[y, 1]:
+                    more[y, 0] = x
+                more[y, 1] = x + 1
             else:
                 inverse[y, x] = -1.0
     return more
@@ -247,7 +218,7 @@ def _composite(
 
 @njit(cache=True, parallel=True)
 def _average(
-    fine: NDArray, seen: NDArray, near: NDArray, samples: int
+    fine: NDArray, seen: NDArray, near: NDArray, samples: int, spans: NDArray
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     height, width = fine.shape[0] // samples, fine.shape[1] // samples
     color = np.zeros((height, width, 3), np.float32)
@@ -256,7 +227,7 @@ def _average(
     depth = np.full((height, width), np.inf, np.float32)
     scale = np.float32(1 / (samples * samples))
     for y in prange(height):
-        for x in range(width):
+        for x in range(spans[y, 0], spans[y, 1]):
             r, g, b, a = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
             most = 0
             for j in range(samples):
