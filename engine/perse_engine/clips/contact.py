@@ -111,9 +111,8 @@ def _near_faces(
 def _spread(values: Floats, sampled: NDArray[np.bool_], step: int) -> Floats:
     """(A, B) what is known at every `step`-th texel where `sampled`, between them and a step beyond."""
     known = sampled[step // 2 :: step, step // 2 :: step]
-    coarse = np.zeros((known.shape[0], known.shape[1], 2), np.float32)
+    coarse = np.repeat(known[..., None], 2, axis=-1).astype(np.float32)
     coarse[known, 0] = values
-    coarse[..., 1] = known
     around = cv2.blur(coarse, (3, 3))
     coarse[~known] = around[~known]
     grown = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)

@@ -89,7 +89,7 @@ def test_what_is_worn_darkens_what_it_touches_and_nothing_far_away(canvas):
     texels, strength = contact_shade(canvas, worn, faces, 0.012)
     assert (np.diff(texels) > 0).all()
     away = np.linalg.norm(canvas.flat_position[texels] - worn[0], axis=1)
-    assert strength[np.argsort(away)[:5]].min() > 0.4
+    assert strength[np.argsort(away)[:5]].min() > 0.2
     assert strength[away > 0.055].max() == 0
     higher = contact_shade(canvas, *plate(canvas, 0.008), 0.012)
     assert higher[1].max() < 0.7 * strength.max()
