@@ -74,13 +74,24 @@ def photo_lens(width: int, height: int, focal_mm: float | None) -> Camera:
     return Camera(np.eye(4), focal, focal, width / 2, height / 2, width, height)
 
 
-def fit_head(head: Head, correspondence: Correspondence, face: Face, lens: Camera) -> Fit:
+def fit_head(
+    head: Head,
+    correspondence: Correspondence,
+    face: Face,
+    lens: Camera,
+    expected: NDArray[np.floating] | None = None,
+) -> Fit:
     """Fit `head` to a tracked face.
 
     The mouth is trusted to expressions first and to identity last: a grin is no wide mouth.
+
+    Args:
+        expected: (S,) the identity before looking, such as a video's; the mean head where None.
     """
     target = face.landmarks[:, :2].astype(np.float64)
     problem = _Problem(head, correspondence, target, face.eye_distance, lens)
+    if expected is not None:
+        problem.expect(np.asarray(expected, np.float64))
     problem.solve(identity_weight=6.0, mouth_identity=0.25, iterations=8)
     problem.follow_silhouette()
     problem.solve(identity_weight=2.5, mouth_identity=0.4, iterations=6)
@@ -100,11 +111,12 @@ class _Problem:
         self.priors = expression_priors(head)
         self.triangle = correspondence.triangle.copy()
         self.barycentric = correspondence.barycentric.astype(np.float64)
-        self.expressions = np.concatenate([head.expression_directions, _jaw_direction(head)[..., None]], 2)
+        self.expressions = np.concatenate([head.expression_directions, jaw_direction(head)[..., None]], 2)
         self.free = np.append(self.priors.high > self.priors.low, "jawopen" not in head.expression_names)
         self.high = np.append(self.priors.high, JAW_LIMIT)
         self.low = np.append(self.priors.low, 0.0)
-        self.identity = np.zeros(head.shape_directions.shape[2])
+        self.expected = np.zeros(head.shape_directions.shape[2])
+        self.identity = self.expected
         self.expression = np.zeros(self.expressions.shape[2])
         self.weights = _weights(correspondence, float(np.linalg.norm(head.joints[3] - head.joints[4])))
         self.slides = np.zeros(468, bool)
@@ -125,6 +137,10 @@ class _Problem:
             self.base[stable], self.target[stable], intrinsics, np.zeros(4), flags=cv2.SOLVEPNP_SQPNP
         )
         return rotation_matrices(turn.ravel()), move.ravel()
+
+    def expect(self, identity: NDArray[np.float64]) -> None:
+        """Begin at `identity` (S,), and be drawn to it."""
+        self.expected = self.identity = identity
 
     def points(self) -> NDArray[np.float64]:
         """(468, 3) head space."""
@@ -186,7 +202,7 @@ class _Problem:
         shapes = len(self.identity)
         at = np.arange(6, 6 + shapes)
         hessian[at, at] += identity_weight
-        gradient[at] += identity_weight * self.identity
+        gradient[at] += identity_weight * (self.identity - self.expected)
         at = np.arange(6 + shapes, len(gradient))
         precision = 1 / np.append(self.priors.deviation, 0.2) ** 2
         hessian[at, at] += precision
@@ -278,7 +294,7 @@ def _contour_frames(target: NDArray[np.float64], slides: NDArray[np.bool_]) -> N
     return frames
 
 
-def _jaw_direction(head: Head) -> NDArray[np.float32]:
+def jaw_direction(head: Head) -> NDArray[np.float32]:
     """(V, 3) how vertices move per radian of the jaw joint, for small turns."""
     arm = head.template - head.joints[JAW]
     return head.weights[:, JAW, None] * np.cross(np.array([1, 0, 0], np.float32), arm).astype(np.float32)

@@ -42,8 +42,18 @@ WORST_RESIDUAL = 0.06  # share of the eyes' distance; drawn faces fit no head
 STAGES = 6
 
 
-def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = silent) -> Portrait:
+def fit_portrait(
+    path: Path,
+    head: Head,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    expected: NDArray[np.floating] | None = None,
+) -> Portrait:
     """Fit `head` to the photograph at `path`.
+
+    Args:
+        expected: (S,) the person's identity as far as it is known from elsewhere, such as a video.
 
     Raises:
         InputError: what `read_image`, `open_tracker` and its `track` raise; "not-a-photo" for drawings.
@@ -57,7 +67,7 @@ def fit_portrait(path: Path, head: Head, *, seed: int = 0, progress: Progress = 
     correspondence = find_correspondence(head, tracker)
     height, width = photo.pixels.shape[:2]
     lens = photo_lens(width, height, photo.focal_mm)
-    fit = fit_head(head, correspondence, face, lens)
+    fit = fit_head(head, correspondence, face, lens, expected)
     if fit.residual > WORST_RESIDUAL or is_drawn(photo.pixels, face.landmarks):
         raise InputError(
             "not-a-photo",
@@ -226,11 +236,12 @@ def _with_gaze(head: Head, state: HeadState, face: Face, camera: Camera) -> Head
     inner = dataclasses.replace(camera, view=camera.view @ neck)
     centers = head.joints[[LEFT_EYE, RIGHT_EYE]].astype(np.float64)
     pose = state.pose.copy()
-    pose[[LEFT_EYE, RIGHT_EYE]] = gaze(centers, _eyeball_radius(head), face.iris_centers.astype(np.float64), inner)
+    pose[[LEFT_EYE, RIGHT_EYE]] = gaze(centers, eyeball_radius(head), face.iris_centers.astype(np.float64), inner)
     return dataclasses.replace(state, pose=pose)
 
 
-def _eyeball_radius(head: Head) -> float:
+def eyeball_radius(head: Head) -> float:
+    """Metres."""
     eyes = np.unique(head.faces[head.face_parts == head.parts.index("eyes")])
     left = eyes[head.template[eyes, 0] > 0]
     return float(np.linalg.norm(head.template[left] - head.joints[LEFT_EYE], axis=1).max())
@@ -239,7 +250,7 @@ def _eyeball_radius(head: Head) -> float:
 def _iris(head: Head, state: HeadState, face: Face, camera: Camera, photo: Photo) -> Iris:
     """Colour and size from the photo; the size within what people have."""
     posed = pose_head(head, state).joints[[LEFT_EYE, RIGHT_EYE]].astype(np.float64)
-    depth = camera.project(posed)[:, 2] - _eyeball_radius(head)
+    depth = camera.project(posed)[:, 2] - eyeball_radius(head)
     radius = np.clip(face.iris_radii * depth / camera.fx, *IRIS_RADIUS)
     radius[:] = radius.mean()
     colors = np.empty((2, 3))

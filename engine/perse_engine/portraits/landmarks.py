@@ -124,10 +124,24 @@ class Tracker:
         found = self._detector.detect(pixels)
         return choose_face([self._track_one(pixels, face) for face in found[:4]])
 
+    def track_all(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """Every face of a picture (H, W, 3) that the mesh model is sure of, largest first, four at most."""
+        tracked = [self._track_one(pixels, found) for found in self._detector.detect(pixels)[:4]]
+        return sorted((face for face in tracked if face.score >= FACE_SURE), key=lambda face: -face.eye_distance)
+
+    def follow(self, pixels: NDArray[np.uint8], before: Face) -> Face:
+        """The face that lay at `before` in the frame before; look at its score to know whether it still does."""
+        landmarks, _ = self._run_mesh(pixels, _mesh_square(before.landmarks.astype(np.float64)))
+        return self._settle(pixels, landmarks)
+
     def _track_one(self, pixels: NDArray[np.uint8], found: Detection) -> Face:
-        landmarks, score = self._run_mesh(pixels, found.square())
-        for _ in range(2):
-            landmarks, score = self._run_mesh(pixels, _mesh_square(landmarks))
+        landmarks, _ = self._run_mesh(pixels, found.square())
+        landmarks, _ = self._run_mesh(pixels, _mesh_square(landmarks))
+        return self._settle(pixels, landmarks)
+
+    def _settle(self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Face:
+        """The face near `landmarks` (468, 3)."""
+        landmarks, score = self._run_mesh(pixels, _mesh_square(landmarks))
         # the same face in slightly different squares: the mean is steadier than any one answer
         square = _mesh_square(landmarks)
         varied = [landmarks]
