@@ -17,6 +17,7 @@ from perse_engine.clips.glasses import frame_and_lenses
 from perse_engine.clips.hair_edit import hair
 from perse_engine.clips.hats import hat
 from perse_engine.clips.mouth_edit import mouth
+from perse_engine.clips.nose_edit import nose
 from perse_engine.clips.pieces import Piece, rigid
 from perse_engine.clips.skin_edit import skin
 from perse_engine.portraits.portrait import Portrait
@@ -52,6 +53,7 @@ DEPARTMENTS: Mapping[str, Department] = {
     "skin": Department(lambda canvas, style, _worn, seed: skin(canvas, style, seed)),
     "eyebrows": Department(lambda canvas, style, _worn, seed: eyebrows(canvas, style, seed)),
     "mouth": Department(lambda canvas, style, _worn, _seed: mouth(canvas, style)),
+    "nose": Department(lambda canvas, style, _worn, _seed: nose(canvas, style)),
     "beard": Department(lambda canvas, style, _worn, seed: beard(canvas, style, seed)),
     "hair": Department(lambda canvas, style, _worn, seed: hair(canvas, style, seed)),
     "glasses": Department(

@@ -37,19 +37,38 @@ class StyleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Face(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Relative growth of the whole face's width and length, and of the jaw's width."""
+    """Relative growth of the whole face's width and length and of the jaw's width; in parts of what is usual between
+    people, how heavy and how old the face is, how full its cheeks, how far forward its chin."""
 
     width: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
     length: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
     jaw: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
+    weight: Signed = 0.0
+    age: Signed = 0.0
+    cheeks: Signed = 0.0
+    chin: Signed = 0.0
+
+
+class Nose(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Relative growth of the width at the wings and at the bridge, and of the length; millimetres that the tip turns,
+    the nose stands out, the ridge arches (hollows, where negative) and the nostrils flare."""
+
+    width: Annotated[float, msgspec.Meta(ge=-0.3, le=0.4)] = 0.0
+    bridge: Annotated[float, msgspec.Meta(ge=-0.3, le=0.4)] = 0.0
+    length: Annotated[float, msgspec.Meta(ge=-0.2, le=0.2)] = 0.0
+    tip: Annotated[float, msgspec.Meta(ge=-6.0, le=6.0)] = 0.0
+    projection: Annotated[float, msgspec.Meta(ge=-6.0, le=8.0)] = 0.0
+    hump: Annotated[float, msgspec.Meta(ge=-4.0, le=5.0)] = 0.0
+    nostrils: Annotated[float, msgspec.Meta(ge=-3.0, le=4.0)] = 0.0
 
 
 class Skin(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A tone mixed in by `amount`, density of freckles, colours of blush and eyelids."""
+    """A tone mixed in by `amount`, density of freckles, depth of the lines of age, colours of blush and eyelids."""
 
     tone: Color | None = None
     amount: Unit = 0.0
     freckles: Unit = 0.0
+    lines: Unit = 0.0
     blush: Color | None = None
     lids: Color | None = None
 
@@ -84,15 +103,24 @@ class Beard(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Hair(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Colour and contrast of strands relative to the photo's; volume; cut.
+    """Colour and contrast of strands relative to the photo's; volume; cut, and of a cut its shape and texture.
 
+    color: that of the person's own hair if absent.
     volume: millimetres outwards when positive; when negative, the part of the own volume that is pressed flat.
+    cut: the photo's own hair, or its length: off, a few millimetres, off the ears, to the chin, the shoulder, the chest.
+    shape, texture: how hair of another length than the own, buzzed or bald, falls, and what its strands are like.
+    parting: from the right (-1) to the left (1).
+    fringe: how far hair falls over the forehead, 1 is to the brows.
     """
 
     color: Color | None = None
     contrast: Annotated[float, msgspec.Meta(ge=0.0, le=2.0)] = 1.0
     volume: Annotated[float, msgspec.Meta(ge=-1.0, le=60.0)] = 0.0
-    cut: Literal["own", "buzz", "bald"] = "own"
+    cut: Literal["own", "bald", "buzz", "short", "chin", "shoulder", "long"] = "own"
+    shape: Literal["straight", "wavy", "curly", "coily", "slicked", "ponytail", "bun"] = "straight"
+    texture: Literal["fine", "thick", "frizzy"] = "fine"
+    parting: Signed = 0.0
+    fringe: Unit = 0.0
 
 
 class Glasses(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,6 +156,7 @@ PARAMETERS: Mapping[str, type[StyleTable]] = {
     "skin": Skin,
     "eyebrows": Eyebrows,
     "mouth": Mouth,
+    "nose": Nose,
     "beard": Beard,
     "hair": Hair,
     "glasses": Glasses,

@@ -1,4 +1,4 @@
-"""Skin: tone, freckles, blush and eye shadow."""
+"""Skin: complexion, freckles, the lines of age, blush and eye shadow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_t
 from perse_engine.clips.noise import layered_noise, smoothstep, value_noise
 from perse_engine.clips.parameters import Skin
 from perse_engine.clips.wardrobe import Layer
+from perse_engine.clips.wrinkles import wrinkles
+from perse_engine.surfaces.lighting import encoded, linear
+
+FOLD = np.array([0.36, 0.50, 0.56], np.float32)
+"""What the deepest fold takes of linear red, green and blue: blood shines through where skin folds."""
 
 
 def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
@@ -20,10 +25,12 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
     cover = cover * (1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1))
     layers: list[Layer] = []
     if style.tone is not None:
-        layers.append(_toned(canvas, texels, lab, cover, style.tone, style.amount))
+        layers.append(_toned(canvas, texels, style.tone, style.amount))
     point = canvas.flat_position[texels]
     if style.freckles > 0:
         layers.append(_freckled(canvas, texels, lab, cover, point, style.freckles, seed))
+    if style.lines > 0:
+        layers.append(_lined(canvas, texels, cover, point, style.lines, seed))
     for color, amount in ((style.blush, _cheeks), (style.lids, _lids)):
         if color is not None:
             hue = srgb_to_oklab(hex_to_srgb(color))
@@ -34,12 +41,17 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
     return Edit(merged(layers), np.zeros_like(canvas.figure.vertices), np.zeros((5, 3), np.float32))
 
 
-def _toned(canvas: Canvas, texels: np.ndarray, lab: Floats, cover: Floats, tone: str, amount: float) -> Layer:
-    hue = srgb_to_oklab(hex_to_srgb(tone))
-    painted = np.empty_like(lab)
-    painted[:, 0] = np.clip(hue[0] + (lab[:, 0] - canvas.skin_lightness) * 0.95, 0.03, 0.98)
-    painted[:, 1:] = hue[1:] + 0.5 * (lab[:, 1:] - np.median(lab[:, 1:], 0))
-    return sparse_layer(texels, oklab_to_srgb(painted), 1.0, amount * cover)
+def _toned(canvas: Canvas, texels: np.ndarray, tone: str, amount: float) -> Layer:
+    """Another albedo in the same light: hairs, pores and shadows on the skin stay, scaled as the skin is."""
+    face = (canvas.part("skin") & (canvas.region("face") > 0.8) & (canvas.skin_likeness > 0.7)).reshape(-1)
+    side = canvas.portrait.albedo.shape[0]
+    own = np.median(linear(canvas.portrait.albedo)[face.reshape(canvas.base.shape[:2])[:side, :side]], 0)
+    ratio = (1 - amount) + amount * linear(hex_to_srgb(tone)) / np.maximum(own, 0.02)
+    shown = linear(canvas.flat_base[texels, :3])
+    color = encoded(shown * ratio / (1 + np.maximum(ratio - 1, 0) * shown))  # what is white stays white
+    bare = 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)
+    lips = 1 - 0.15 * canvas.lips.reshape(-1)[texels]
+    return sparse_layer(texels, color, 1.0, (bare * lips).astype(np.float32))
 
 
 def _freckled(
@@ -59,6 +71,16 @@ def _freckled(
     painted = lab * np.array([0.74, 1.25, 1.15], np.float32) + np.array([0, 0.012, 0.012], np.float32)
     strength = np.clip(density * cover * where * spots, 0, 1)
     return sparse_layer(texels, oklab_to_srgb(painted), 1.0, strength)
+
+
+def _lined(canvas: Canvas, texels: np.ndarray, cover: Floats, point: Floats, depth: float, seed: int) -> Layer:
+    """Furrows and the light on their lower edges."""
+    furrow = wrinkles(canvas.anatomy, point, seed)
+    edge = wrinkles(canvas.anatomy, point + np.array([0, 1.3 * MILLIMETRE * canvas.anatomy.size, 0], np.float32), seed)
+    relief = depth * (furrow - 0.35 * np.clip(edge - furrow, 0, 1))
+    color = encoded(linear(canvas.flat_base[texels, :3]) * (1 - relief[:, None] * FOLD))
+    strength = cover * smoothstep(0.02, 0.1, np.maximum(furrow, edge))
+    return sparse_layer(texels, color, 1.0, strength)
 
 
 def _cheeks(canvas: Canvas, point: Floats) -> Floats:
