@@ -111,7 +111,7 @@ def _near_faces(
 def _spread(values: Floats, sampled: NDArray[np.bool_], step: int) -> Floats:
     """(A, B) what is known at every `step`-th texel where `sampled`, between them and a step beyond."""
     known = sampled[step // 2 :: step, step // 2 :: step]
-    coarse = np.repeat(known[..., None], 2, axis=-1).astype(np.float32)
+    coarse = np.stack([known, known], -1).astype(np.float32)
     coarse[known, 0] = values
     around = cv2.blur(coarse, (3, 3))
     coarse[~known] = around[~known]

@@ -92,7 +92,7 @@ def test_what_is_worn_darkens_what_it_touches_and_nothing_far_away(canvas):
     assert strength[np.argsort(away)[:5]].min() > 0.2
     assert strength[away > 0.055].max() == 0
     higher = contact_shade(canvas, *plate(canvas, 0.008), 0.012)
-    assert higher[1].max() < 0.7 * strength.max()
+    assert higher[1].sum() < 0.7 * strength.sum()
     nothing = contact_shade(canvas, worn + [0, 0.5, 0], faces, 0.012)
     assert len(nothing[0]) == 0
 
