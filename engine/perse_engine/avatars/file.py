@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
-import numpy as np
 import safetensors
 import safetensors.numpy
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.document import (
@@ -28,15 +26,16 @@ from perse_engine.avatars.document import (
     state_of,
     styles_of,
 )
-from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.tensors import check_tensors, pack, unpack_appearance, unpack_figure, unpack_gaussians
+from perse_engine.avatars.thumbnails import style_thumbnails, thumbnail
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
 
 DOCUMENT, TENSORS, THUMBNAIL = "avatar.json", "tensors.safetensors", "thumbnail.png"
 LIMITS = {DOCUMENT: 8 << 20, TENSORS: 1 << 30, THUMBNAIL: 8 << 20}
 """Bytes that each member may have."""
-THUMBNAIL_SIZE = 256
+STYLE_THUMBNAIL = re.compile(r"thumbnails/(attr_[a-z0-9_]{1,43})\.png")
+LARGEST_STYLE_THUMBNAIL = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -47,15 +46,12 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
         OSError: the folder cannot be written or the disk is full; `path` is as it was.
     """
     tensors = safetensors.numpy.save(pack(avatar))
-    thumbnail = _thumbnail(avatar)
+    members = {TENSORS: tensors, THUMBNAIL: thumbnail(avatar)}
+    members |= {f"thumbnails/{slider}.png": picture for slider, picture in style_thumbnails(avatar).items()}
     document = describe(avatar, "0" * 64)
-    document.content = _content(document, tensors, thumbnail)
+    document.content = _content(document, members)
     check(document)
-    members = {
-        DOCUMENT: msgspec.json.format(msgspec.json.encode(document), indent=1),
-        TENSORS: tensors,
-        THUMBNAIL: thumbnail,
-    }
+    members = {DOCUMENT: msgspec.json.format(msgspec.json.encode(document), indent=1), **members}
     with atomic_write(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
@@ -126,6 +122,16 @@ def read_thumbnail(path: Path) -> bytes:
     return _read(path)[1][THUMBNAIL]
 
 
+def read_style_thumbnails(path: Path) -> dict[str, bytes]:
+    """The PNG of every style, by slider.
+
+    Raises:
+        InputError: as `read_document`.
+    """
+    document, members = _read(path)
+    return {style.slider: members[f"thumbnails/{style.slider}.png"] for style in document.styles}
+
+
 def _read(path: Path) -> tuple[Document, dict[str, bytes]]:
     members = _members(path)
     try:
@@ -143,7 +149,10 @@ def _read(path: Path) -> tuple[Document, dict[str, bytes]]:
         document = msgspec.json.decode(members[DOCUMENT], type=Document)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         _edited(path, error)
-    if _content(document, members[TENSORS], members[THUMBNAIL]) != document.content:
+    shown = {match[1] for name in members if (match := STYLE_THUMBNAIL.fullmatch(name))}
+    if shown != {style.slider for style in document.styles}:
+        _edited(path, "its styles have other thumbnails")
+    if _content(document, members) != document.content:
         _edited(path, "its content does not match its hash")
     return document, members
 
@@ -173,34 +182,26 @@ def _contents(path: Path, archive: zipfile.ZipFile, size: int) -> dict[str, byte
     names = [entry.filename for entry in entries]
     if DOCUMENT not in names:
         raise InputError("not-an-avatar", f"{path.name} is a zip but no PERSE avatar", "choose a .perse file")
-    if sorted(names) != sorted(LIMITS):
+    extra = set(names) - set(LIMITS)
+    if len(set(names)) < len(names) or not set(LIMITS) <= set(names):
+        _edited(path, "it has missing or additional members")
+    if not all(STYLE_THUMBNAIL.fullmatch(name) for name in extra):
         _edited(path, "it has missing or additional members")
     for entry in entries:
         stored = entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size
-        if not stored or entry.file_size > min(LIMITS[entry.filename], size):
+        if not stored or entry.file_size > min(LIMITS.get(entry.filename, LARGEST_STYLE_THUMBNAIL), size):
             _edited(path, f"{entry.filename} is compressed or too large")
     return {entry.filename: archive.read(entry) for entry in entries}
 
 
-def _content(document: Document, tensors: bytes, thumbnail: bytes) -> str:
-    """SHA-256 of everything in the file but this hash itself."""
+def _content(document: Document, members: Mapping[str, bytes]) -> str:
+    """SHA-256 of everything in the file but this hash itself: the document, then the others in order of their names."""
     plain = msgspec.to_builtins(document)
     del plain["content"]
     digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted"))
-    digest.update(hashlib.sha256(tensors).digest())
-    digest.update(hashlib.sha256(thumbnail).digest())
+    for name in sorted(set(members) - {DOCUMENT}):
+        digest.update(hashlib.sha256(members[name]).digest())
     return digest.hexdigest()
-
-
-def _thumbnail(avatar: Avatar) -> bytes:
-    camera = avatar.neutral_camera.fitted(THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    picture = render_avatar(avatar, type(avatar.photo_state)(), camera)
-    alpha = picture[..., 3:]
-    straight = np.concatenate([picture[..., :3] / np.maximum(alpha, 1e-4), alpha], -1)
-    pixels: NDArray[np.uint8] = (np.clip(straight, 0, 1) * 255 + 0.5).astype(np.uint8)
-    stream = io.BytesIO()
-    PillowImage.fromarray(pixels, "RGBA").save(stream, "PNG")
-    return stream.getvalue()
 
 
 def _edited(path: Path, reason: object) -> NoReturn:

@@ -1,5 +1,6 @@
 """The avatar file: what is saved comes back; what was damaged, edited or made to hurt gets one clear error."""
 
+import io
 import json
 import struct
 import zipfile
@@ -9,9 +10,10 @@ import pytest
 import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
 from perse_engine.avatars.decoding import decode
-from perse_engine.avatars.file import load_avatar, read_document, read_thumbnail, save_avatar
+from perse_engine.avatars.file import load_avatar, read_document, read_style_thumbnails, read_thumbnail, save_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.tensors import pack
 from perse_engine.errors import InputError
@@ -51,7 +53,7 @@ def rehashed(path):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     document = module.msgspec.json.decode(members["avatar.json"], type=module.Document)
-    document.content = module._content(document, members["tensors.safetensors"], members["thumbnail.png"])
+    document.content = module._content(document, members)
     members["avatar.json"] = module.msgspec.json.encode(document)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
@@ -99,6 +101,28 @@ def test_it_is_readable_without_the_engine(saved):
     assert document["styles"][0]["slider"] == "attr_shape_long"
     assert names["gaussians.colors"]["shape"] == [600, 3]
     assert read_thumbnail(saved).startswith(b"\x89PNG")
+
+
+def test_every_style_has_a_picture_of_its_own(avatar, saved):
+    pictures = read_style_thumbnails(saved)
+    assert list(pictures) == [style.slider for style in avatar.styles]
+    shown = [np.asarray(PillowImage.open(io.BytesIO(content))) for content in pictures.values()]
+    assert {picture.shape for picture in shown} == {(96, 96, 4)}
+    assert len({picture.tobytes() for picture in shown}) == len(shown)
+
+
+@pytest.mark.parametrize("name", ["thumbnails/attr_no_such.png", "thumbnails/../../evil.png", "thumbnails/x.exe"])
+def test_pictures_of_other_styles_are_refused(saved, tmp_path, name):
+    refused(rewritten(saved, tmp_path / "more.perse", extra=[(name, b"x")]), "edited-avatar")
+
+
+def test_a_missing_picture_is_refused(saved, tmp_path):
+    path = tmp_path / "fewer.perse"
+    with zipfile.ZipFile(saved) as archive, zipfile.ZipFile(path, "w") as fewer:
+        pictures = [name for name in archive.namelist() if name.startswith("thumbnails/")]
+        for name in set(archive.namelist()) - {pictures[0]}:
+            fewer.writestr(name, archive.read(name))
+    refused(path, "edited-avatar")
 
 
 def refused(path, code):
