@@ -24,9 +24,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from perse_engine.avatars.styles import Category, Style, presence, style_weights
+from perse_engine.clips.reach import CELL, Cells, cells_of, marked, shows
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
 from perse_engine.heads.figure import Figure
+from perse_engine.surfaces.mipmaps import Mipmap, mipmap, repainted
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -86,12 +88,35 @@ class Wardrobe:
 
     def texture(self, weights: NDArray[np.floating]) -> Floats:
         """The atlas (A, B, 4), sRGB and straight alpha in [0, 1], at style `weights` (K,)."""
-        atlas = (self.base.reshape(-1, 4) * np.float32(1 / 255)).astype(np.float32)
+        atlas = self.base.reshape(-1, 4) * np.float32(1 / 255)
+        self._paint(atlas, presence(self.styles, weights))
+        return atlas.reshape(self.base.shape)
+
+    def painted(self, weights: NDArray[np.floating]) -> Mipmap:
+        """`mipmap(texture(weights))`, for the cost of what the styles change."""
         presences = presence(self.styles, weights)
+        active = [layer for layer, amount in zip(self.layers, presences, strict=True) if amount > 0]
+        if not active:
+            return self.bare
+        texels = np.concatenate([layer.texels for layer in active])
+        base = self.base.reshape(-1, 4)
+        atlas = np.empty(base.shape, np.float32)
+        _lay(atlas, base, texels)
+        self._paint(atlas, presences)
+        return repainted(self.bare, texels, atlas)
+
+    @cached_property
+    def bare(self) -> Mipmap:
+        """The mip levels of the person with no style."""
+        return mipmap(self.base * np.float32(1 / 255))
+
+    def _paint(self, atlas: Floats, presences: Floats) -> None:
+        """Paint over the base in `atlas` (A B, 4), of which only the texels of present layers are looked at."""
         for category in self.categories:
             active = [k for k, s in enumerate(self.styles) if s.category == category.name and presences[k] > 0]
             total = float(presences[active].sum())
-            before = [atlas[self.layers[k].texels] for k in active]
+            alone = len(active) == 1
+            before = [np.empty((0, 4), np.float32) if alone else atlas[self.layers[k].texels] for k in active]
             for k, below in zip(active, before, strict=True):
                 layer = self.layers[k]
                 _blend(
@@ -105,7 +130,6 @@ class Wardrobe:
                     np.float32(total),
                     np.float32(layer.softness),
                 )
-        return atlas.reshape(self.base.shape)
 
     def layer_image(self, style: int) -> Floats:
         """(A, B, 5): the target's sRGB and alpha, and the strength, of one style; zero where it paints nothing."""
@@ -134,23 +158,37 @@ class Wardrobe:
             cv2.fillConvexPoly(image, triangle, 1, shift=4)
         return image
 
-    def visible_faces(self, atlas: Floats) -> NDArray[np.int64]:
-        """The faces, ascending, of which some texel of `atlas` (A, B, 4) shows: only these need be drawn."""
-        rows, columns = self._face_texels
-        shown = cv2.dilate((atlas[..., 3] > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
-        return np.flatnonzero(shown[rows, columns].any(1))
+    def visible_faces(self, texture: Mipmap) -> NDArray[np.int64]:
+        """The faces, ascending, of which some texel of `texture` shows: only these need be drawn."""
+        height, width = self.base.shape[:2]
+        alpha = texture.alpha(len(texture.sizes) - 1)
+        rows, columns = height // CELL, width // CELL
+        most = alpha.reshape(rows, alpha.shape[0] // rows, columns, alpha.shape[1] // columns).max((1, 3))
+        return np.flatnonzero(shows(most > 0, self._cells))
 
     @cached_property
-    def _face_texels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(F, n) rows and columns of texels spread over each face."""
-        size = np.array([self.base.shape[1], self.base.shape[0]])
-        corners = self.figure.uv[self.figure.uv_faces]
-        pixels = np.stack([corners[..., 0], 1 - corners[..., 1]], -1) * size - 0.5
-        t = np.linspace(0, 1, 6)
-        grid = np.array([(1 - a - b, a, b) for a in t for b in t if a + b <= 1 + 1e-9])
-        points = np.round(np.einsum("gk,fkc->fgc", grid, pixels)).astype(np.int64)
-        points = np.clip(points, 0, size - 1)
-        return points[..., 1], points[..., 0]
+    def reach(self) -> NDArray[np.bool_]:
+        """(K, F) can a style change how a face looks or where it is?"""
+        faces, figure = self._cells_read, self.figure
+        reached = np.zeros((len(self.styles), len(figure.faces)), np.bool_)
+        for k, layer in enumerate(self.layers):
+            if figure.joint_style_directions[:, :, k].any():  # a joint that moves takes everything with it
+                reached[k] = True
+                continue
+            moved = np.abs(figure.style_directions[:, :, k]).max(1) > 0
+            painted = shows(marked(layer.texels[layer.strength > 0], self.base.shape[:2]), faces)
+            reached[k] = painted | moved[figure.faces].any(1)
+        return reached
+
+    @cached_property
+    def _cells(self) -> Cells:
+        """The cells that each face covers."""
+        return cells_of(self.figure.uv, self.figure.uv_faces, self.base.shape[:2], 0.0)
+
+    @cached_property
+    def _cells_read(self) -> Cells:
+        """The cells that each face reads: bilinear, up to the coarsest level, whose texels are as large as cells."""
+        return cells_of(self.figure.uv, self.figure.uv_faces, self.base.shape[:2], 1.0)
 
 
 @numba.njit(parallel=True, cache=True, nogil=True)
@@ -165,13 +203,23 @@ def _blend(
     total: np.float32,
     softness: np.float32,
 ) -> None:
+    """Blend a layer over `below` (M, 4), what the atlas held before its category; empty for what it holds now."""
     unit = np.float32(1 / 255)
     for m in numba.prange(texels.shape[0]):
         ramp = (total - onset[m] * unit) / softness
         amount = share * strength[m] * unit * min(max(ramp, np.float32(0)), np.float32(1))
         if amount > 0:
             for c in range(4):
-                atlas[texels[m], c] += amount * (target[m, c] * unit - below[m, c])
+                before = below[m, c] if below.shape[0] else atlas[texels[m], c]
+                atlas[texels[m], c] += amount * (target[m, c] * unit - before)
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _lay(atlas: Floats, base: Bytes, texels: NDArray[np.int32]) -> None:
+    """Copy the `texels` of the base into the atlas, as [0, 1]."""
+    for m in numba.prange(texels.shape[0]):
+        for c in range(4):
+            atlas[texels[m], c] = base[texels[m], c] * np.float32(1 / 255)
 
 
 _LAYER_ARRAYS = ("texels", "target", "strength", "onset")

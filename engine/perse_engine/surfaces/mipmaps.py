@@ -59,8 +59,8 @@ def repainted(texture: Mipmap, where: NDArray[np.integer], color: NDArray[np.flo
     """A copy of `texture` with other texels: what `mipmap` makes of the texture that has them.
 
     Args:
-        where: (M,) row-major texels of the finest level; one may occur more than once, with the same colour.
-        color: (M, 4) float32 sRGB and straight alpha in [0, 1].
+        where: (M,) row-major texels of the finest level; one may occur more than once.
+        color: (h w, 4) float32 sRGB and straight alpha in [0, 1], of which only those texels are looked at.
     """
     texels = texture.texels.copy()
     _repaint(texels, where, color)
@@ -85,10 +85,11 @@ def _premultiply(color: NDArray, texels: NDArray) -> None:
 @njit(cache=True, parallel=True)
 def _repaint(texels: NDArray, where: NDArray, color: NDArray) -> None:
     for m in prange(where.shape[0]):
-        alpha = color[m, 3]
+        k = where[m]
+        alpha = color[k, 3]
         for c in range(3):
-            texels[where[m], c] = _sixteen_bits(color[m, c] * alpha)
-        texels[where[m], 3] = _sixteen_bits(alpha)
+            texels[k, c] = _sixteen_bits(color[k, c] * alpha)
+        texels[k, 3] = _sixteen_bits(alpha)
 
 
 @njit(cache=True, inline="always")

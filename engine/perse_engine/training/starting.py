@@ -125,7 +125,7 @@ def _visibility(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.floatin
     possible: NDArray[np.floating] = np.zeros(len(areas))
     for view in views:
         weights = wardrobe.weights(view.state.sliders)
-        faces = wardrobe.visible_faces(wardrobe.texture(weights))
+        faces = wardrobe.visible_faces(wardrobe.painted(weights))
         camera = view.camera.fitted(SURVEY_SIZE, SURVEY_SIZE)
         vertices = posed_vertices(wardrobe, view.state, weights)
         fragments = rasterize_mesh(vertices, figure.faces[faces], camera)
