@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from perse_engine.clips import accessory_edit
+from perse_engine.clips import glasses_edit, hat_edit
 from perse_engine.clips.anatomy import Anatomy
 from perse_engine.clips.beard_edit import beard
 from perse_engine.clips.brow_edit import eyebrows
@@ -15,6 +15,7 @@ from perse_engine.clips.colors import Floats
 from perse_engine.clips.face_edit import face
 from perse_engine.clips.glasses import frame_and_lenses
 from perse_engine.clips.hair_edit import hair
+from perse_engine.clips.hair_shapes import locks
 from perse_engine.clips.hats import hat
 from perse_engine.clips.mouth_edit import mouth
 from perse_engine.clips.nose_edit import nose
@@ -55,14 +56,17 @@ DEPARTMENTS: Mapping[str, Department] = {
     "mouth": Department(lambda canvas, style, _worn, _seed: mouth(canvas, style)),
     "nose": Department(lambda canvas, style, _worn, _seed: nose(canvas, style)),
     "beard": Department(lambda canvas, style, _worn, seed: beard(canvas, style, seed)),
-    "hair": Department(lambda canvas, style, _worn, seed: hair(canvas, style, seed)),
+    "hair": Department(
+        lambda canvas, style, worn, seed: hair(canvas, style, worn["locks"], seed),
+        lambda portrait, anatomy, styles: (locks(portrait.head, anatomy, styles),),
+    ),
     "glasses": Department(
-        lambda canvas, style, worn, _seed: accessory_edit.glasses(canvas, style, worn["glasses"], worn["lenses"]),
+        lambda canvas, style, worn, _seed: glasses_edit.glasses(canvas, style, worn["glasses"], worn["lenses"]),
         _glasses,
     ),
     "hat": Department(
-        lambda canvas, style, worn, seed: accessory_edit.hat(canvas, style, worn["hat"], seed),
-        lambda _portrait, anatomy, styles: (rigid("hat", hat(anatomy, styles)),),
+        lambda canvas, style, worn, seed: hat_edit.hat(canvas, style, worn["hat"], seed),
+        lambda portrait, anatomy, styles: (rigid("hat", hat(anatomy, portrait.hair_shell, styles)),),
     ),
 }
 """Each category that a catalogue may have, by its name."""

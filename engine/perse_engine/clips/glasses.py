@@ -18,6 +18,8 @@ SIDES = 6
 BRIDGE = 9
 TEMPLE = 22
 RINGS = 5
+RIM_VERTICES = (2 * (RIM + 1) + BRIDGE) * (SIDES + 1)
+"""Rims and bridge come first in the frame."""
 SLIDE = 12 * MILLIMETRE
 """How far before the face the frame is when it begins to be put on."""
 

@@ -1,42 +1,85 @@
-"""Hats: a crown over the skull and a brim that lies out, hangs as a bill or folds up as a cuff."""
+"""Hats: a crown over the skull and a brim that lies out, falls, rolls up, hangs as a bill or folds up as a cuff."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.meshes import Accessory, Floats, grid_faces, grid_uv
+from perse_engine.clips.meshes import Accessory, Floats, grid_faces
 from perse_engine.clips.parameters import Hat
+from perse_engine.portraits.portrait import HairShell
 
 SECTORS = 72
-CROWN_ROWS = 18
-BRIM_ROWS = 9
-BRIM_PART = 0.36
-"""The part of the tile, from its bottom, that the brim takes."""
-LIFT = 7 * MILLIMETRE
+INSIDE_ROWS, UNDER_ROWS, UPPER_ROWS, CROWN_ROWS = 2, 7, 7, 17
+ROWS = INSIDE_ROWS + UNDER_ROWS + UPPER_ROWS + CROWN_ROWS
+BRIM_FROM, UPPER_FROM, CROWN_FROM = 0.05, 0.27, 0.49
+"""Where in the tile, from its bottom, the brim's lower side, its upper side and the crown begin."""
+LIFT = 10 * MILLIMETRE
 """How far above the head the hat is when it begins to be put on."""
+THICK = 2.2 * MILLIMETRE
+MOST_ROOM = 8 * MILLIMETRE
+"""The most hair, pressed down, that a hat is made wider for."""
 
 
-def rim_height(anatomy: Anatomy, points: Floats) -> Floats:
-    """How far (...,) points (..., 3) lie above the plane that a hat's rim lies in, metres."""
-    return points[..., 1] - _rim_y(anatomy, points[..., 2])
+def rim_height(anatomy: Anatomy, points: Floats, low: float = 0.0) -> Floats:
+    """How far (...,) points (..., 3) lie above the plane that a hat's rim lies in, metres.
+
+    Args:
+        low: millimetres that the rim lies lower than a cap's.
+    """
+    return points[..., 1] - _rim_y(anatomy, points[..., 2]) + low * MILLIMETRE * anatomy.size
 
 
-def hat(anatomy: Anatomy, styles: Sequence[Hat]) -> Accessory:
-    """The hat in every style, one topology: brim from its edge to the rim, then crown from the rim to the top."""
-    rows = BRIM_ROWS + CROWN_ROWS
-    shapes = np.stack([_shape(anatomy, style).reshape(-1, 3) for style in styles])
-    bind = shapes.mean(0) + np.array([0.0, LIFT, 0.0])
-    uv = np.concatenate(
+def hair_room(anatomy: Anatomy, shell: HairShell) -> float:
+    """How much of the hair's thickness above the rim stays under a hat, metres."""
+    above = shell.vertices[rim_height(anatomy, shell.vertices) > 0]
+    if not len(above):
+        return 0.0
+    distance, _ = anatomy.skull_tree.query(above)
+    return float(min(0.3 * np.median(distance), MOST_ROOM))
+
+
+def hat(anatomy: Anatomy, shell: HairShell, styles: Sequence[Hat]) -> Accessory:
+    """The hat in every style, one topology: inside, lower and upper side of the brim, then crown from rim to top."""
+    room = hair_room(anatomy, shell)
+    shapes = np.stack([_shape(anatomy, style, room) for style in styles])
+    bind = _waiting(anatomy, shell, shapes.mean(0))
+    v = np.concatenate(
         [
-            grid_uv(BRIM_ROWS, SECTORS + 1, (0.01, 0.01, 0.99, BRIM_PART)),
-            grid_uv(CROWN_ROWS, SECTORS + 1, (0.01, BRIM_PART, 0.99, 0.99)),
+            np.linspace(0.01, BRIM_FROM, INSIDE_ROWS, endpoint=False),
+            np.linspace(BRIM_FROM, UPPER_FROM, UNDER_ROWS, endpoint=False),
+            np.linspace(UPPER_FROM, CROWN_FROM, UPPER_ROWS, endpoint=False),
+            np.linspace(CROWN_FROM, 0.99, CROWN_ROWS),
         ]
     )
-    faces = grid_faces(rows, SECTORS + 1)[:, ::-1]
-    return Accessory(shapes.astype(np.float32), bind.astype(np.float32), np.ascontiguousarray(faces), uv)
+    uv = np.stack(np.meshgrid(np.linspace(0.01, 0.99, SECTORS + 1), v), -1).reshape(-1, 2)
+    faces = np.ascontiguousarray(grid_faces(ROWS, SECTORS + 1)[:, ::-1])
+    count = ROWS * (SECTORS + 1)
+    return Accessory(
+        shapes.reshape(-1, count, 3).astype(np.float32),
+        bind.reshape(count, 3).astype(np.float32),
+        faces,
+        uv.astype(np.float32),
+    )
+
+
+def _waiting(anatomy: Anatomy, shell: HairShell, mean: Floats) -> Floats:
+    """(ROWS, SECTORS + 1, 3) the mean of the hats, held over the head, wide enough for the hair that it will press."""
+    waiting = mean + np.array([0.0, LIFT, 0.0])
+    center = mean[-1].mean(0) * [1, 0, 1]
+    outward = (mean - center) * [1, 0, 1]
+    outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)
+    rim = mean[INSIDE_ROWS]
+    near, place = cKDTree(shell.vertices).query(rim)
+    beyond = np.einsum("sc,sc->s", shell.vertices[place] - rim, outward[INSIDE_ROWS])
+    beyond = np.where(near < 0.04, np.clip(beyond, 0, 0.02), 0)
+    kernel = np.hanning(15) / np.hanning(15).sum()
+    beyond = np.convolve(np.pad(beyond[:-1], 7, mode="wrap"), kernel, "valid")
+    height = np.clip(rim_height(anatomy, mean) / (60 * MILLIMETRE), 0, 1)[..., None]
+    return waiting + outward * np.append(beyond, beyond[0])[None, :, None] * (1 - height)
 
 
 def _rim_y(anatomy: Anatomy, z: Floats) -> Floats:
@@ -47,15 +90,17 @@ def _rim_y(anatomy: Anatomy, z: Floats) -> Floats:
     return eye_y + (0.010 + 0.036 * t) * anatomy.size
 
 
-def _shape(anatomy: Anatomy, style: Hat) -> Floats:
-    """(BRIM_ROWS + CROWN_ROWS, SECTORS + 1, 3): the front is the middle column."""
+def _shape(anatomy: Anatomy, style: Hat, room: float) -> Floats:
+    """(ROWS, SECTORS + 1, 3): the front is the middle column."""
     angle = np.linspace(-np.pi, np.pi, SECTORS + 1)
     outward = np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], -1)
-    center, radius = _rim(anatomy, outward, clearance=(3.0 if style.weave == "knit" else 4.5) * MILLIMETRE)
+    clearance = (3.5 if style.weave == "knit" else 5.0) * MILLIMETRE + room
+    center, radius = _rim(anatomy, outward, clearance)
     rim = center + outward * radius[:, None]
-    rim[:, 1] = _rim_y(anatomy, rim[:, 2])
-    crown = _crown(anatomy, style, rim, center)
-    return np.concatenate([_brim(anatomy, style, rim, outward, angle, crown), crown])
+    rim[:, 1] = _rim_y(anatomy, rim[:, 2]) - style.low * MILLIMETRE * anatomy.size
+    crown = _crown(anatomy, style, rim, center, room)
+    under = _brim(anatomy, style, rim, outward, angle, crown)
+    return np.concatenate([_inside(rim, outward), under, _upper(style, under, crown, outward), crown])
 
 
 def _rim(anatomy: Anatomy, outward: Floats, clearance: float) -> tuple[Floats, Floats]:
@@ -70,7 +115,13 @@ def _rim(anatomy: Anatomy, outward: Floats, clearance: float) -> tuple[Floats, F
     return center, reach.min(1)
 
 
-def _crown(anatomy: Anatomy, style: Hat, rim: Floats, center: Floats) -> Floats:
+def _inside(rim: Floats, outward: Floats) -> Floats:
+    """(INSIDE_ROWS, SECTORS + 1, 3): the sweatband, from inside the crown down to the rim."""
+    up = np.linspace(12 * MILLIMETRE, 2 * MILLIMETRE, INSIDE_ROWS)[:, None, None]
+    return rim - outward * THICK + up * np.array([0.0, 1.0, 0.0])
+
+
+def _crown(anatomy: Anatomy, style: Hat, rim: Floats, center: Floats, room: float) -> Floats:
     """(CROWN_ROWS, SECTORS + 1, 3) from the rim to the top, outside the skull everywhere."""
     size = anatomy.size
     s = np.linspace(0, 1, CROWN_ROWS) ** 0.9
@@ -78,60 +129,83 @@ def _crown(anatomy: Anatomy, style: Hat, rim: Floats, center: Floats) -> Floats:
     inwards = np.cos(s * np.pi / 2) ** power
     upwards = np.sin(s * np.pi / 2) ** power
     inwards[-1], upwards[0] = 0.0, 0.0
-    top = anatomy.skull_top + style.height * MILLIMETRE * size
-    lean = -0.006 * size  # a soft crown sits back
+    top = anatomy.skull_top + room + style.height * MILLIMETRE * size
     rise = (top - rim[:, 1])[None] * upwards[:, None]
     crown = np.empty((CROWN_ROWS, len(rim), 3))
-    taper = 1 - 0.10 * style.flatness * upwards[:, None, None]
-    crown[..., [0, 2]] = center[[0, 2]] + (rim[None][..., [0, 2]] - center[[0, 2]]) * inwards[:, None, None] * taper
+    taper = 1 - 0.10 * style.flatness * upwards[:, None, None] * (style.bulge == 0)
+    spread = (rim[None][..., [0, 2]] - center[[0, 2]]) * inwards[:, None, None] * taper
+    radius = np.maximum(np.linalg.norm(rim - center, axis=1), 1e-6)
+    bulge = style.bulge * MILLIMETRE * size * np.sin(np.pi * np.clip(s * 1.15, 0, 1)) ** 0.75
+    spread *= 1 + bulge[:, None, None] / radius[None, :, None]
+    crown[..., [0, 2]] = center[[0, 2]] + spread
     crown[..., 1] = rim[None, :, 1] + rise
-    crown[..., 2] += lean * upwards[:, None]
-    if style.flatness > 0:  # the pinch along the top of a felt crown
-        pinch = np.exp(-((crown[..., 0] / (0.022 * size)) ** 2)) * np.clip(upwards[:, None] - 0.8, 0, 1) / 0.2
-        crown[..., 1] -= 0.012 * size * style.flatness * pinch
-    return _outside(anatomy, crown, 2.5 * MILLIMETRE)
-
-
-def _outside(anatomy: Anatomy, points: Floats, clearance: float) -> Floats:
-    """Points (..., 3) pushed out of the skull where they come nearer than `clearance`."""
-    flat = points.reshape(-1, 3)
-    _, nearest = anatomy.skull_tree.query(flat)
-    normal = anatomy.skull_normals[nearest]
-    gap = np.einsum("vc,vc->v", flat - anatomy.skull[nearest], normal)
-    return (flat + np.maximum(clearance - gap, 0)[:, None] * normal).reshape(points.shape)
+    crown[..., 2] += -0.006 * size * upwards[:, None]  # a soft crown sits back
+    lean = style.lean * MILLIMETRE * size
+    crown[..., 0] -= lean * upwards[:, None] ** 1.5
+    crown[..., 1] += np.abs(lean) * 0.55 * upwards[:, None] * crown[..., 0] / radius.mean() * np.sign(lean)
+    pinch = np.exp(-((crown[..., 0] / (0.020 * size)) ** 2)) * np.clip(upwards[:, None] - 0.7, 0, 1) / 0.3
+    crown[..., 1] -= 0.024 * size * style.pinch * pinch
+    dents = (
+        np.exp(-(((np.abs(crown[..., 0]) - 0.045 * size) / (0.022 * size)) ** 2))
+        * np.clip(upwards - 0.45, 0, 1)[:, None]
+    )
+    dents = dents * np.clip((crown[..., 2] - center[2]) / (0.05 * size), 0, 1)
+    crown[..., 0] -= np.sign(crown[..., 0]) * 0.016 * size * style.pinch * dents
+    return anatomy.outside_skull(crown, 3.0 * MILLIMETRE + room)
 
 
 def _brim(anatomy: Anatomy, style: Hat, rim: Floats, outward: Floats, angle: Floats, crown: Floats) -> Floats:
-    """(BRIM_ROWS, SECTORS + 1, 3) from its edge to the rim."""
+    """(UNDER_ROWS, SECTORS + 1, 3) the lower side of the brim, or the outside of the cuff, from the rim to its edge."""
     size = anatomy.size
-    t = np.linspace(1, 0, BRIM_ROWS)[:, None]  # 1 at the edge
-    front = np.clip(np.cos(angle), 0, 1)
-    bill = style.bill * MILLIMETRE * size * np.clip(1 - (angle / 1.25) ** 2, 0, 1) ** 0.6
+    t = np.linspace(0, 1, UNDER_ROWS)[:, None]  # 1 at the edge
+    if style.cuff > 0:
+        return _cuff(style.cuff * MILLIMETRE * size, rim, outward, crown, t)
+    front, side = np.clip(np.cos(angle), 0, 1), np.abs(np.sin(angle))
+    bill = style.bill * MILLIMETRE * size * np.clip(1 - (angle / 1.22) ** 2, 0, 1) ** 0.55
     brim = style.brim * MILLIMETRE * size
-    width = np.maximum(bill, brim) + 1.2 * MILLIMETRE
-    side = np.abs(np.sin(angle))
-    drop = 0.16 * bill * t**1.6 + 0.25 * bill * side * t  # a bill curves down at its sides
-    drop = drop + brim * t**2 * (0.22 * front - 0.30 * side + 0.02)
-    flat = rim[None] + outward[None] * (width * t)[..., None]
+    width = np.maximum(bill, brim) + 0.8 * MILLIMETRE
+    drop = 0.20 * bill * t**1.5 + 0.34 * bill * side * t  # a bill curves down at its sides
+    fall = np.tan(1.05 * style.fall)
+    drop = drop + brim * fall * t + 0.10 * brim * front * t**2
+    rolled = style.roll * side**2
+    under = rim[None] + outward[None] * (width * t * (1 - 0.45 * rolled * t**2))[..., None]
+    drop = drop - brim * rolled * 0.85 * t**2.4
     if style.bill > 0:  # a bill grows forwards, not radially
         forwards = np.array([0.0, 0.0, 1.0])
         lean = (bill / np.maximum(width, 1e-6))[None, :, None]
-        flat = flat * (1 - 0.75 * lean) + 0.75 * lean * (rim[None] + forwards * (width * t)[..., None])
-    flat[..., 1] -= drop
-    if style.cuff <= 0:
-        return flat
-    # a cuff: down over the rim's fold, then up along the crown
-    height = style.cuff * MILLIMETRE * size
-    rows = crown[:, :, :]
-    rise = rows[..., 1] - rim[None, :, 1]
-    up = np.empty_like(flat)
-    offset = 3.2 * MILLIMETRE
-    for column in range(rim.shape[0]):
-        level = np.clip(t[:, 0] * height, 0, None)
+        under = under * (1 - 0.75 * lean) + 0.75 * lean * (rim[None] + forwards * (width * t)[..., None])
+    under[..., 1] -= drop
+    return under
+
+
+def _cuff(height: float, rim: Floats, outward: Floats, crown: Floats, t: Floats) -> Floats:
+    """The outside of a cuff: around the fold at the rim, then up along the crown."""
+    rise = crown[..., 1] - rim[None, :, 1]
+    level = np.maximum(t[:, 0] * 1.06 - 0.06, 0) * height
+    up = np.empty((len(t), len(rim), 3))
+    for column in range(len(rim)):
         for axis in (0, 2):
-            up[:, column, axis] = np.interp(level, rise[:, column], rows[:, column, axis])
+            up[:, column, axis] = np.interp(level, rise[:, column], crown[:, column, axis])
         up[:, column, 1] = rim[column, 1] + level
-    bulge = offset * np.sqrt(np.clip(np.sin(np.pi * np.clip(t * 0.93 + 0.02, 0, 1)), 0, 1))
-    up += outward[None] * bulge[..., None]
-    up[..., 1] -= 2.0 * MILLIMETRE * np.sin(np.pi * np.clip(t * 3, 0, 1))
+    bulge = 3.4 * THICK * np.clip(t[:, 0] * 5 + 0.25, 0, 1) ** 0.5 * (1 - 0.12 * t[:, 0])
+    up += outward[None] * bulge[:, None, None]
+    up[0, :, 1] -= 0.5 * MILLIMETRE
     return up
+
+
+def _upper(style: Hat, under: Floats, crown: Floats, outward: Floats) -> Floats:
+    """(UPPER_ROWS, SECTORS + 1, 3) from the edge back to the crown: the upper side, one thickness above the lower."""
+    back = under[::-1][:UPPER_ROWS]
+    if style.cuff > 0:
+        upper = back - outward * (1.5 * THICK)
+        upper[0] = back[0] - outward * (0.7 * THICK) + np.array([0.0, 0.7 * THICK, 0.0])
+        upper[-1] = crown[0] + outward * (0.6 * THICK)
+        return upper
+    along = np.gradient(under, axis=0)[::-1]
+    around = np.gradient(under, axis=1)[::-1]
+    around[:, 0] = around[:, -1] = (around[:, 0] + around[:, -1]) / 2
+    normal = np.cross(along, around)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+    upper = back + THICK * normal
+    upper[0] = back[0] + 0.6 * THICK * normal[0] + 0.3 * THICK * outward
+    return upper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,31 @@ class Accessory:
     bind: Floats
     faces: Ints
     uv: Floats
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Rows and columns of vertices that fill a box (u0, v0, u1, v1) of the tile; rows run along v, columns along u."""
+
+    rows: int
+    columns: int
+    box: tuple[float, float, float, float]
+
+    def local(self, uv: Floats) -> tuple[NDArray[np.bool_], Floats]:
+        """Of (M, 2) tile coordinates: which lie in the box (M,), and all in [0, 1] relative to it (M, 2)."""
+        low, high = np.array(self.box[:2]), np.array(self.box[2:])
+        place = (uv - low) / (high - low)
+        return ((place > -0.02) & (place < 1.02)).all(1), place.astype(np.float32)
+
+
+def joined(grids: Sequence[Grid]) -> tuple[Ints, Floats]:
+    """Faces (F, 3) and texture layout (V, 2) of a mesh that is these grids, one after the other."""
+    faces, uv, start = [], [], 0
+    for grid in grids:
+        faces.append(grid_faces(grid.rows, grid.columns) + start)
+        uv.append(grid_uv(grid.rows, grid.columns, grid.box))
+        start += grid.rows * grid.columns
+    return np.concatenate(faces).astype(np.int32), np.concatenate(uv)
 
 
 def grid_faces(rows: int, columns: int) -> Ints:
@@ -60,3 +86,15 @@ def tube(path: Floats, wide: NDArray[np.floating], high: NDArray[np.floating], u
     cosine, sine = np.cos(angle)[None, :, None], np.sin(angle)[None, :, None]
     ring = across[:, None] * cosine * wide[:, None, None] + upright[:, None] * sine * high[:, None, None]
     return (path[:, None] + ring).astype(np.float32)
+
+
+def revolved(profile: Floats, origin: Floats, axis: Floats, across: Floats, columns: int) -> Floats:
+    """(n, columns, 3): `profile` (n, 2) of radius and height turned around `axis` (3,) through `origin` (3,).
+
+    Args:
+        across: (3,) where the first column lies, and the last on it, perpendicular to the axis.
+    """
+    other = np.cross(axis, across)
+    angle = np.linspace(0, 2 * np.pi, columns)
+    ring = np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * other
+    return origin + profile[:, :1, None] * ring + profile[:, 1:, None] * axis

@@ -125,7 +125,7 @@ class Hair(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 class Glasses(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Lens width and height, squareness (2 is an ellipse, more is squarer), lift of the outer corner, rim thickness,
-    colour of frame and lens, and the lens's opacity."""
+    colour of frame and lens, the lens's opacity, and whether the frame is metal."""
 
     width: Annotated[float, msgspec.Meta(ge=30.0, le=70.0)]
     height: Annotated[float, msgspec.Meta(ge=20.0, le=65.0)]
@@ -135,20 +135,77 @@ class Glasses(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True)
     color: Color
     lens: Color = "#e0e8ea"
     tint: Unit = 0.06
+    metallic: bool = False
 
 
 class Hat(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Crown height above the skull, how flat its top is, brim width all round, bill in front, cuff folded up,
-    colours of cloth and band, and the weave."""
+    """Crown height above the skull, how flat its top is, how deep its pinch, how far it bulges over its rim and leans
+    to one side; how much deeper than a cap's the rim lies; brim width all round, how far it falls and how its sides roll
+    up; bill in front; cuff folded up; colours of cloth and band, the band's height, and the weave."""
 
     height: Annotated[float, msgspec.Meta(ge=8.0, le=150.0)]
     flatness: Unit = 0.0
+    pinch: Unit = 0.0
+    bulge: Annotated[float, msgspec.Meta(ge=0.0, le=40.0)] = 0.0
+    lean: Annotated[float, msgspec.Meta(ge=-40.0, le=40.0)] = 0.0
+    low: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 0.0
     brim: Millimetres = 0.0
+    fall: Signed = 0.1
+    roll: Unit = 0.0
     bill: Millimetres = 0.0
     cuff: Annotated[float, msgspec.Meta(ge=0.0, le=70.0)] = 0.0
     color: Color
     band: Color | None = None
-    weave: Literal["knit", "cloth", "felt"] = "cloth"
+    band_height: Annotated[float, msgspec.Meta(ge=4.0, le=50.0)] = 26.0
+    weave: Literal["knit", "cloth", "felt", "straw", "denim"] = "cloth"
+
+
+class Earrings(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A ball or stone, by its width and how much longer than wide it is; how far it hangs below the lobe; a hoop, by
+    its width and the thickness of its wire; what the ball is made of, what the rest, and the colours of both."""
+
+    ball: Annotated[float, msgspec.Meta(ge=1.0, le=24.0)] = 1.5
+    length: Annotated[float, msgspec.Meta(ge=0.5, le=4.0)] = 1.0
+    hang: Annotated[float, msgspec.Meta(ge=0.0, le=60.0)] = 0.0
+    hoop: Annotated[float, msgspec.Meta(ge=0.0, le=70.0)] = 0.0
+    wire: Annotated[float, msgspec.Meta(ge=0.8, le=6.0)] = 1.4
+    material: Literal["metal", "pearl", "gem", "enamel"] = "metal"
+    color: Color = "#e8c070"
+    metal: Color = "#e8c070"
+
+
+class Headphones(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Kind; width and depth of a cup; width and thickness of the band; whether a microphone stands before the mouth;
+    colours of shell, cushions and trim; whether the shell is metal."""
+
+    kind: Literal["band", "buds"] = "band"
+    cup: Annotated[float, msgspec.Meta(ge=14.0, le=100.0)] = 76.0
+    depth: Annotated[float, msgspec.Meta(ge=4.0, le=45.0)] = 26.0
+    band: Annotated[float, msgspec.Meta(ge=4.0, le=50.0)] = 26.0
+    padding: Annotated[float, msgspec.Meta(ge=2.0, le=18.0)] = 8.0
+    microphone: bool = False
+    color: Color
+    cushion: Color = "#1a1a1c"
+    trim: Color = "#b8bcc4"
+    metallic: bool = False
+
+
+class Clothes(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Cut; how far below the pit of the neck it opens in front and how wide; ease, the air between it and the body;
+    height of the collar; weave; colours of the cloth, of the shirt under a jacket, of tie, cords or buttons; width and
+    second colour of stripes."""
+
+    cut: Literal["round", "vee", "shirt", "turtleneck", "jacket", "hoodie"] = "round"
+    depth: Annotated[float, msgspec.Meta(ge=-20.0, le=140.0)] = 10.0
+    width: Annotated[float, msgspec.Meta(ge=0.0, le=60.0)] = 12.0
+    ease: Annotated[float, msgspec.Meta(ge=2.0, le=25.0)] = 5.0
+    collar: Annotated[float, msgspec.Meta(ge=0.0, le=80.0)] = 8.0
+    weave: Literal["knit", "cloth", "felt", "denim"] = "cloth"
+    color: Color
+    inner: Color = "#e9e9ea"
+    trim: Color | None = None
+    stripe: Millimetres = 0.0
+    stripe_color: Color | None = None
 
 
 PARAMETERS: Mapping[str, type[StyleTable]] = {
@@ -161,5 +218,8 @@ PARAMETERS: Mapping[str, type[StyleTable]] = {
     "hair": Hair,
     "glasses": Glasses,
     "hat": Hat,
+    "earrings": Earrings,
+    "headphones": Headphones,
+    "clothes": Clothes,
 }
 """The parameters of every category that a catalogue may have."""
