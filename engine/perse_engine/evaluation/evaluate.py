@@ -16,6 +16,7 @@ from perse_engine.evaluation.likeness import likeness
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
 from perse_engine.evaluation.playback import scale_rows, speed_rows
 from perse_engine.evaluation.rows import Row, not_run
+from perse_engine.evaluation.strips import strips
 from perse_engine.evaluation.subject import Subject, avatar_subject, teacher_subject
 from perse_engine.evaluation.teacher import LABELS, leak_rows, leaks, path_row, split_rows
 from perse_engine.portraits.portrait import Portrait
@@ -50,8 +51,13 @@ class Evidence:
 def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Progress) -> Report:
     """Measure the avatar that lies at `path`. What cannot be measured has a row that says why."""
     subject = avatar_subject(avatar)
-    report = _against_photo(subject, evidence, progress)
+    report = against_photo(subject, evidence, progress)
     report.rows.extend(_against_teacher(subject, evidence.dataset, progress))
+    progress("in-betweens", 0, 1)
+    rows, pictures = strips(subject)
+    report.rows.extend(rows)
+    report.pictures.update(pictures)
+    progress("in-betweens", 1, 1)
     progress("playback", 0, 2)
     report.rows.extend(scale_rows(avatar))
     progress("playback", 1, 2)
@@ -63,10 +69,16 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
 def evaluate_clips(evidence: Evidence, progress: Progress) -> Report:
     """Measure the teacher of the clips against the photo: what no avatar trained on them will exceed by much."""
     assert evidence.dataset is not None
-    return _against_photo(teacher_subject(evidence.dataset), evidence, progress)
+    subject = teacher_subject(evidence.dataset)
+    report = against_photo(subject, evidence, progress)
+    progress("in-betweens", 0, 1)
+    rows, pictures = strips(subject)
+    progress("in-betweens", 1, 1)
+    return Report([*report.rows, *rows], {**report.pictures, **pictures})
 
 
-def _against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> Report:
+def against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> Report:
+    """Measure likeness alone: the photo's state beside the photo, and identity."""
     if evidence.portrait is None:
         why = "the portrait is not at hand; name the job's folder with --dataset"
         return Report([not_run("photo", "photo state against the photo", why), not_run("identity", "all", why)], {})

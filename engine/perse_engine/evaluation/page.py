@@ -18,14 +18,14 @@ from perse_engine.files import atomic_write, write_json
 Bytes = NDArray[np.uint8]
 
 JSON, PAGE = "report.json", "report.html"
-_THUMBNAIL = 200
+_THUMBNAIL, _WIDEST = 200, 1600
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; width: 100% } td, th { padding: .25rem .6rem; text-align: left }
 tr { border-bottom: 1px solid #ddd } td.number { text-align: right; font-variant-numeric: tabular-nums }
 .pass { color: #17692c } .fail { color: #b3261e; font-weight: 600 } .note { color: #666 }
 figure { display: inline-block; margin: .4rem; text-align: center } figcaption { font-size: 13px; color: #555 }
-img { width: 200px; background: #eee }
+img { max-height: 200px; background: #eee }
 """
 
 
@@ -42,7 +42,7 @@ def write_report(folder: Path, title: str, rows: Sequence[Row], pictures: Mappin
     names = {name: f"{_slug(name)}.png" for name in pictures}
     for name, picture in pictures.items():
         image = PillowImage.fromarray(picture)
-        image.thumbnail((_THUMBNAIL * 2, _THUMBNAIL * 2), PillowImage.Resampling.BOX)
+        image.thumbnail((_WIDEST, _THUMBNAIL * 2), PillowImage.Resampling.BOX)
         stream = io.BytesIO()
         image.save(stream, "PNG")
         with atomic_write(folder / names[name]) as target:

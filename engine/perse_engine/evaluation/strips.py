@@ -1,0 +1,81 @@
+"""In-betweens to look at: for each category nine steps from one style to another, and how even they are."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.initial import head_center
+from perse_engine.avatars.state import AvatarState
+from perse_engine.avatars.styles import Style
+from perse_engine.evaluation.metrics import over
+from perse_engine.evaluation.rows import Row, at_most, not_run
+from perse_engine.evaluation.subject import Subject
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+STEPS, SIDE, YAW = 9, 256, 15.0
+LARGEST_STEP = 2.0
+_SHOWN = 128
+_GREY = 0.8
+
+
+def strips(subject: Subject) -> tuple[list[Row], dict[str, Bytes]]:
+    """For each category with two styles: the largest step over the median step by ꟻLIP, from its first to its last.
+
+    Returns:
+        rows, and a strip (128, 9 x 128, 3) for each by its name.
+    """
+    rows: list[Row] = []
+    pictures: dict[str, Bytes] = {}
+    categories = list(dict.fromkeys(style.category for style in subject.styles))
+    for category in categories:
+        styles = [style for style in subject.styles if style.category == category]
+        if len(styles) < 2:
+            continue
+        name = f"{category}: {styles[0].label} to {styles[-1].label}"
+        frames = strip(subject, styles[0], styles[-1])
+        pictures[name] = _joined(frames)
+        if importlib.util.find_spec("flip_evaluator") is None:
+            rows.append(not_run("in-betweens", name, "flip-evaluator absent"))
+            continue
+        steps = flip_steps(frames)
+        note = f"median step {np.median(steps):.3g}"
+        rows.append(at_most("in-betweens", name, evenness(steps), LARGEST_STEP, note=note))
+    return rows, pictures
+
+
+def strip(subject: Subject, first: Style, last: Style, steps: int = STEPS) -> list[Floats]:
+    """`steps` pictures (256, 256, 3) from `first` to `last`, before grey, from a little to the side."""
+    camera = subject.neutral_camera.fitted(SIDE, SIDE).orbited(head_center(subject.figure), YAW, 0.0, 0.0)
+    shares = np.linspace(0, 1, steps)
+    states = [AvatarState({first.slider: float(1 - share), last.slider: float(share)}) for share in shares]
+    return [np.clip(over(subject.draw(state, camera), _GREY), 0, 1).astype(np.float32) for state in states]
+
+
+def flip_steps(frames: list[Floats]) -> list[float]:
+    """The mean ꟻLIP between each picture (H, W, 3) and the next."""
+    import flip_evaluator
+
+    return [
+        float(flip_evaluator.evaluate(before, after, "LDR", applyMagma=False)[1])
+        for before, after in itertools.pairwise(frames)
+    ]
+
+
+def evenness(steps: list[float]) -> float:
+    """The largest step over the median step; 1 is even, and also what nothing at all gives."""
+    median = float(np.median(steps))
+    if median <= 1e-9:
+        return 1.0 if max(steps) <= 1e-9 else float("inf")
+    return max(steps) / median
+
+
+def _joined(frames: list[Floats]) -> Bytes:
+    step = SIDE // _SHOWN
+    small = [frame.reshape(_SHOWN, step, _SHOWN, step, 3).mean((1, 3)) for frame in frames]
+    return (np.concatenate(small, 1) * 255 + 0.5).astype(np.uint8)
