@@ -10,10 +10,13 @@ from scipy.spatial import cKDTree
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_layer
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
+from perse_engine.clips.hair_shapes import SIDES
 from perse_engine.clips.hats import rim_height
+from perse_engine.clips.locks import painted
 from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, surface_noise
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
+from perse_engine.surfaces.lighting import encoded, irradiance, linear
 
 SOFTNESS = 0.35
 """Presence that one lock takes to go."""
@@ -21,8 +24,13 @@ CLOSE = 2.0 * MILLIMETRE
 """How far over the skin hair lies when it is pressed flat."""
 
 
-def hair(canvas: Canvas, style: Hair, seed: int) -> Edit:
-    """Hair of the given colour, volume and cut."""
+def hair(canvas: Canvas, style: Hair, worn: Floats, seed: int) -> Edit:
+    """Hair of the given colour, volume and cut.
+
+    Args:
+        canvas: its figure has the part "locks" where it waits.
+        worn: (V, 3) the locks' vertices in this style.
+    """
     move = np.zeros_like(canvas.figure.vertices)
     shell = np.flatnonzero(canvas.part_vertices("hair"))
     if style.volume > 0:
@@ -35,6 +43,10 @@ def hair(canvas: Canvas, style: Hair, seed: int) -> Edit:
     if style.cut != "own":
         move[shell] = _pressed(canvas, shell)
         layer = _shorn(canvas, style, seed)
+        if style.cut in SIDES:
+            vertices = np.flatnonzero(canvas.part_vertices("locks"))
+            move[vertices] = worn - canvas.figure.vertices[vertices]
+            layer = merged([painted(canvas, style, worn, hair_albedo(canvas, style), seed), layer])
     elif style.color is not None:
         layer = _recolored(canvas, style)
     move[np.linalg.norm(move, axis=1) < LEAST_MOVE] = 0
@@ -112,6 +124,17 @@ def hair_color(canvas: Canvas) -> Floats:
     if not chosen.any():
         return np.array([0.3, 0.02, 0.03], np.float32)
     return np.median(canvas.flat_lab[chosen.reshape(-1)], 0)
+
+
+def hair_albedo(canvas: Canvas, style: Hair) -> Floats:
+    """(3,) OKLab reflectance of the style's colour, or of the person's own hair."""
+    if style.color is not None:
+        return srgb_to_oklab(hex_to_srgb(style.color))
+    shell = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0.7))
+    color = oklab_to_srgb(hair_color(canvas)[None])[0]
+    normal = canvas.flat_normal[shell] if len(shell) > 100 else np.array([[0.0, 0.5, 0.8]], np.float32)
+    falls = float(np.median(irradiance(canvas.portrait.light, normal).mean(1)))
+    return srgb_to_oklab(encoded(linear(color) / np.clip(falls, 0.35, 1.5)))
 
 
 def over_scalp(canvas: Canvas, points: Floats) -> tuple[Floats, Floats]:
