@@ -129,6 +129,38 @@ def evaluate(
     run_evaluate(subject, report, dataset, sitters, json)
 
 
+@app.command(epilog="Example: perse gallery portraits --out gallery --preset draft")
+def gallery(
+    portraits: Annotated[list[Path], typer.Argument(metavar="PORTRAITS…", help="Pictures, and folders of pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder for the avatars, the sheets and gallery.html.")],
+    preset: Preset = "draft",
+    seed: Seed = 0,
+    styles: Styles = None,
+) -> None:
+    """Build many portraits and show them on one page. Run the same command again to resume."""
+    from perse_engine.cli.showing import run_gallery
+    from perse_engine.service.sources import Sources
+
+    run_gallery(portraits, out, preset, seed, Sources(styles=styles))
+
+
+@app.command(epilog="Example: perse styles --vary hair=20 --out mine.toml")
+def styles(
+    styles: Styles = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CATEGORY=COUNT", help="Combine words to so many styles; may be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write combinations to.")] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """List the styles that an avatar can learn, or write new ones."""
+    from perse_engine.cli.styles import run_styles
+
+    run_styles(styles, vary or [], out, seed, json)
+
+
 @app.command(epilog="Example: perse info me.perse --json")
 def info(avatar: AvatarFile, json: Json = False) -> None:
     """Say what an avatar file holds: its sliders, ranges and origin."""
