@@ -81,7 +81,7 @@ def _light_color(canvas: Canvas) -> Floats:
 
 
 def _mirrored(surface: Worn) -> tuple[Floats, Floats]:
-    """Where what a viewer sees mirrored is (M, 3), and the cosine of the view (M,): from level, where the surface looks."""
+    """Where what a viewer sees mirrored lies (M, 3), and the cosine of the view (M,), from where the surface looks."""
     normal = surface.normal
     view = normal * [1.0, 0.12, 1.0] + [0.0, 0.0, 0.35]
     view /= np.maximum(np.linalg.norm(view, axis=1, keepdims=True), 1e-6)

@@ -55,6 +55,17 @@ class Worn:
         share = self.canvas.texels.barycentric.reshape(-1, 3)[self.texels]
         return np.einsum("mk,mkc->mc", share, values[self.canvas.figure.faces[triangle]]).astype(np.float32)
 
+    def some(self, chosen: NDArray[np.bool_]) -> Worn:
+        """The same surface at the texels `chosen` (M,) only; it has no relief."""
+        return dataclasses.replace(
+            self, texels=self.texels[chosen], normal=self.normal[chosen], uv=self.uv[chosen], inside=self.inside[:0]
+        )
+
+    def faces_at(self, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """(F, 3) the piece's faces of which a texel of `chosen` (M,) shows."""
+        shown = np.unique(self.canvas.texels.triangle.reshape(-1)[self.texels[chosen]])
+        return self.canvas.figure.faces[shown]
+
     def openness(self, reach: float, *others: str) -> Floats:
         """(M,) in [0, 1]: how much of the light arrives that the piece itself, the head and `others` may keep off."""
         figure = self.canvas.figure
