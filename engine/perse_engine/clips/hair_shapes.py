@@ -288,7 +288,7 @@ def _cut(skull: Skull, style: Hair, path: Floats) -> Floats:
 
 
 def face_border(style: Hair) -> float:
-    """Azimuth up to which the forehead is open, or covered by the fringe; parted hair frames the face from further in."""
+    """Azimuth up to which the forehead is open, or covered by the fringe; parted hair begins to fall further in."""
     parted = style.shape in ("straight", "wavy", "curly") and style.cut != "short" and style.fringe == 0
     return 0.50 if parted else float(FACE)
 

@@ -97,21 +97,9 @@ def laid_out(canvas: Canvas, style: Hair, worn: Floats) -> Strands:
     value = np.einsum("mk,mkc->mc", corner, table[index])
     directions = value[:, 9:15].reshape(-1, 2, 3)
     directions /= np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
-    row, azimuth, hairline_at, arc_at, root, tip_at = value[:, :6].T
     sheet = index[:, 0] // (ROWS * COLUMNS)
-    return Strands(
-        texels,
-        sheet,
-        row,
-        azimuth,
-        value[:, 6:9],
-        directions[:, 0],
-        directions[:, 1],
-        hairline_at,
-        arc_at,
-        root,
-        tip_at,
-    )
+    row, azimuth, *lengths = value[:, :6].T
+    return Strands(texels, sheet, row, azimuth, value[:, 6:9], directions[:, 0], directions[:, 1], *lengths)
 
 
 def flow(s: Strands, style: Hair) -> tuple[Floats, Floats]:
@@ -133,14 +121,11 @@ def flow(s: Strands, style: Hair) -> tuple[Floats, Floats]:
     if style.cut == "short" or style.shape == "coily":
         return (85 * s.azimuth).astype(np.float32), (100 * angle + beyond).astype(np.float32)
     # away from the parting, and around its end at the whorl
-    x, z = (
-        angle * np.sin(s.azimuth) - 0.32 * style.parting * smoothstep(-0.2, 0.3, angle * np.cos(s.azimuth)),
-        angle * np.cos(s.azimuth),
-    )
+    z = angle * np.cos(s.azimuth)
+    x = angle * np.sin(s.azimuth) - 0.32 * style.parting * smoothstep(-0.2, 0.3, z)
     behind = z < 0
-    across = np.where(behind, 0.9 * np.arctan2(-z, np.abs(x) + 1e-3), -z) * np.where(x < 0, -1, 1) + np.where(
-        x < 0, 9, 0
-    )
+    across = np.where(behind, 0.9 * np.arctan2(-z, np.abs(x) + 1e-3), -z)
+    across = np.where(x < 0, 9 - across, across)
     along = np.where(behind, np.hypot(x, z), np.abs(x))
     return (100 * across).astype(np.float32), (100 * along + beyond).astype(np.float32)
 
@@ -249,6 +234,5 @@ def _lit(canvas: Canvas, s: Strands, style: Hair, lab: Floats, fine: Floats, clu
     tilt = np.einsum("mc,mc->m", s.along + 0.25 * (clump - 0.5)[:, None] * normal, half)
     sheen = np.clip(1 - tilt**2, 0, 1) ** 14 * smoothstep(0.35, 0.9, fine) * (s.sheet > 0)
     gloss = {"fine": 0.20, "thick": 0.17, "frizzy": 0.07}[style.texture] * (0.3 if style.shape == "coily" else 1.0)
-    return np.clip(
-        color + (gloss * sheen)[:, None] * (0.35 + 0.65 * color / np.maximum(color.max(1, keepdims=True), 0.05)), 0, 1
-    )
+    tint = 0.35 + 0.65 * color / np.maximum(color.max(1, keepdims=True), 0.05)
+    return np.asarray(np.clip(color + (gloss * sheen)[:, None] * tint, 0, 1), np.float32)

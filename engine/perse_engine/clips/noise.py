@@ -81,3 +81,15 @@ def evened(field: NDArray[np.floating]) -> Floats:
     rank = np.empty(len(field), np.float32)
     rank[np.argsort(field, kind="stable")] = np.linspace(0, 1, len(field), dtype=np.float32)
     return rank
+
+
+def in_waves(field: NDArray[np.floating], weight: NDArray[np.floating], waves: int) -> Floats:
+    """Onsets (M,) for a softness of 1 / `waves`: in the order of `field` (M,), so that `weight` (M,) comes evenly.
+
+    Every wave has the same share of the weight and takes the same time, one after another: the sum grows linearly.
+    """
+    order = np.argsort(field, kind="stable")
+    reached = np.cumsum(weight[order], dtype=np.float64)
+    onset = np.empty(len(field), np.float32)
+    onset[order] = np.minimum(np.floor(reached / max(reached[-1], 1e-9) * waves), waves - 1) if len(field) else 0
+    return np.asarray(onset / waves, np.float32)

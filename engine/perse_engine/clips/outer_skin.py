@@ -1,4 +1,4 @@
-"""The outer surface of head and shoulders, as what hair and beard lie on: how far a point is from it, and which way out."""
+"""The outer surface of head and shoulders, on which hair lies: how far a point is from it, and which way is out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OuterSkin:
     tree: cKDTree
 
     def gap(self, places: Floats) -> tuple[Floats, Floats]:
-        """How far outside the surface `places` (n, 3) lie (n,), negative inside, and the way out (n, 3), unit length."""
+        """How far outside `places` (n, 3) lie (n,), negative inside, and the way out (n, 3), unit length."""
         distance, index = self.tree.query(places, k=NEIGHBOURS)
         share = 1 / (distance + 1e-3) ** 3
         share /= share.sum(1, keepdims=True)

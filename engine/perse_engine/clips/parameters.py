@@ -91,12 +91,19 @@ class Mouth(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Beard(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Length, density, how far each region is covered, colour (that of the brows if absent)."""
+    """Length, density, how far each region is covered, colour (that of the brows if absent).
 
-    length: Annotated[float, msgspec.Meta(ge=0.1, le=40.0)]
+    chin, sides: the patch under the lip, and what joins it to the moustache around the corners of the mouth.
+    jaw, sideburns: a band along the jaw line, and the hair before the ears.
+    """
+
+    length: Annotated[float, msgspec.Meta(ge=0.1, le=120.0)]
     density: Unit = 0.9
     moustache: Unit = 0.0
     chin: Unit = 0.0
+    sides: Unit = 0.0
+    jaw: Unit = 0.0
+    sideburns: Unit = 0.0
     cheeks: Unit = 0.0
     neck: Unit = 0.0
     color: Color | None = None

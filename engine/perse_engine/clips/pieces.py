@@ -18,11 +18,13 @@ class Piece:
         name: of the figure's part and of the atlas's tile.
         mesh: in every style of the category, and where it waits, invisible, before it is put on.
         weights: (V, 5) skinning weights.
+        expressions: (V, 3, E) how the head's expressions move it, added per unit; None where they do not.
     """
 
     name: str
     mesh: Accessory
     weights: Floats
+    expressions: Floats | None = None
 
 
 def rigid(name: str, mesh: Accessory) -> Piece:
