@@ -24,7 +24,6 @@ from perse_engine.clips.nose_edit import nose
 from perse_engine.clips.pieces import Piece, rigid
 from perse_engine.clips.skin_edit import skin
 from perse_engine.clips.whiskers import whiskers
-from perse_engine.clips.whiskers import whiskers
 from perse_engine.portraits.portrait import Portrait
 
 Worn = Mapping[str, Floats]
