@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
-from perse_engine.clips.animator import Frame, Look, look_of, render_frame
+from perse_engine.clips.animator import Frame, Look, changed_spans, look_of, render_frame
+from perse_engine.clips.boxes import Box, box_of, window, within
 from perse_engine.clips.catalogue import Catalogue
 from perse_engine.clips.editor import dress
 from perse_engine.clips.frames import (
@@ -31,12 +33,16 @@ from perse_engine.clips.frames import (
     WARDROBE,
     ClipFrame,
     Dataset,
+    Overlay,
     clip_to_json,
     load_dataset,
+    read_clip,
 )
 from perse_engine.clips.labels import UNKNOWN
 from perse_engine.clips.motion import camera_of, photo_camera, photo_state, whole_photo_camera
-from perse_engine.clips.plan import PlannedClip, plan
+from perse_engine.clips.performance import Performance
+from perse_engine.clips.plan import plan
+from perse_engine.clips.planned import PlannedClip
 from perse_engine.clips.presets import ClipsPreset
 from perse_engine.clips.wardrobe import Wardrobe, load_wardrobe, save_wardrobe
 from perse_engine.errors import InputError, PerseError
@@ -51,26 +57,38 @@ __all__ = ["ClipFrame", "Dataset", "load_dataset", "synthesize"]
 STAGE = "clips"
 LEAST_PHOTO, MOST_PHOTO = 256, 1024
 """Side in pixels between which the photo's crop keeps its own resolution."""
+MOST_WAITING = 8
+"""Frames that may wait to be written, so that a fast renderer does not fill the memory."""
 FAST_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 
 
 def synthesize(
-    portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, folder: Path, *, seed: int, progress: Progress
+    portrait: Portrait,
+    catalogue: Catalogue,
+    preset: ClipsPreset,
+    folder: Path,
+    *,
+    seed: int,
+    performance: Performance | None = None,
+    progress: Progress,
 ) -> Dataset:
     """Write the dataset of `portrait` to `folder`, or finish writing it.
 
-    The same portrait, catalogue, preset and seed give the same bytes, however often the work was broken off: each clip
-    has a random stream of its own, and one that was broken off is written again.
+    The same portrait, catalogue, preset, performance and seed give the same bytes, however often the work was broken
+    off: each clip has a random stream of its own, and one that was broken off is written again.
+
+    Args:
+        performance: what the person does, instead of the motion library.
 
     Raises:
         Cancelled: `progress` said so; the clips that are finished stay.
         InputError: other-dataset where `folder` holds clips of another order, no-permission where it cannot be written.
         PerseError: disk-full.
     """
-    order = _order(portrait, catalogue, preset, seed)
-    clips = plan(portrait, catalogue, preset, seed)
+    order = _order(portrait, catalogue, preset, seed, performance)
+    clips = plan(portrait, catalogue, preset, seed, performance)
     total = sum(len(clip.frames) for clip in clips) + 1
-    with _clear_errors(folder):
+    with clear_errors(folder):
         _claim(folder, order)
         progress(STAGE, 0, total)
         wardrobe = _wardrobe(portrait, catalogue, folder)
@@ -78,10 +96,13 @@ def synthesize(
             _write_photo(portrait, wardrobe, folder)
         done = 1
         with ThreadPoolExecutor(2) as writers:
+            whole: dict[str, ClipFrame] = {}
             for clip in clips:
                 progress(STAGE, done, total)
                 if not _finished(folder, clip.name):
-                    _write_clip(portrait, wardrobe, clip, folder, writers, progress, done, total)
+                    _write_clip(portrait, wardrobe, clip, folder, whole, writers, progress, done, total)
+                if clip.frames[0].below is None:
+                    read_clip(folder, clip.name, whole)
                 done += len(clip.frames)
         write_json(
             folder / INDEX,
@@ -99,7 +120,9 @@ def synthesize(
     return dataset
 
 
-def _order(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: int) -> dict[str, object]:
+def _order(
+    portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: int, performance: Performance | None
+) -> dict[str, object]:
     """What decides every byte of a dataset."""
     digest = hashlib.sha256(json.dumps(dict(portrait.source), sort_keys=True, default=str).encode())
     for array in (portrait.texture, portrait.hair_texture, portrait.head.template, portrait.state.expression):
@@ -109,6 +132,7 @@ def _order(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: 
         "version": VERSION,
         "preset": dataclasses.asdict(preset),
         "seed": seed,
+        "performance": "library" if performance is None else performance.digest(),
         "portrait": digest.hexdigest(),
         "catalogue": hashlib.sha256(styles.encode()).hexdigest(),
     }
@@ -125,7 +149,7 @@ def _claim(folder: Path, order: dict[str, object]) -> None:
         if found != order:
             raise InputError(
                 "other-dataset",
-                f"{folder} holds clips of another portrait, catalogue, preset or seed",
+                f"{folder} holds clips of another portrait, catalogue, preset, motion or seed",
                 "choose another folder, or delete this one",
             )
     else:
@@ -163,7 +187,7 @@ def _write_photo(portrait: Portrait, wardrobe: Wardrobe, folder: Path) -> None:
     rgba, inside = photo_crop(portrait, side)
     labels = render_frame(wardrobe, state, camera).parts
     labels[inside < 0.999] = wardrobe.labels.index(UNKNOWN)
-    _write_frame(place, 0, rgba, labels)
+    write_frame(place, 0, rgba, labels)
     write_json(folder / CLIPS / f"{PHOTO}.json", clip_to_json("train", [(state, camera)]))
 
 
@@ -202,14 +226,15 @@ def _write_clip(
     wardrobe: Wardrobe,
     clip: PlannedClip,
     folder: Path,
+    whole: dict[str, ClipFrame],
     writers: ThreadPoolExecutor,
     progress: Progress,
     done: int,
     total: int,
 ) -> None:
     place = _fresh(folder, clip.name)
-    written: list[Future[None]] = []
-    described: list[tuple[AvatarState, Camera]] = []
+    waiting: deque[Future[None]] = deque()
+    described: list[tuple[AvatarState, Camera] | Overlay] = []
     looks: dict[tuple[tuple[str, float], ...], Look] = {}
     try:
         for k, planned in enumerate(clip.frames):
@@ -218,23 +243,46 @@ def _write_clip(
             camera = camera_of(portrait, planned.moment, planned.size)
             key = tuple(sorted(planned.attributes.items()))
             if key not in looks:
-                looks = {key: look_of(wardrobe, state)}  # only the latest: a look is 40 MB
-            frame = render_frame(wardrobe, state, camera, look=looks[key])
-            written.append(writers.submit(_write_frame, place, k, _rgba(frame), frame.parts))
-            described.append((state, camera))
+                looks = {key: look_of(wardrobe, state)}  # only the latest: a look is 20 MB
+            below = None if planned.below is None else whole[planned.below]
+            rgba, parts, box = _drawn(wardrobe, looks[key], state, camera, below)
+            waiting.append(writers.submit(write_frame, place, k, rgba, parts))
+            described.append((state, camera) if below is None else Overlay(planned.attributes, below.name, box))
+            while len(waiting) > MOST_WAITING:
+                waiting.popleft().result()
     finally:
-        for future in written:
+        for future in waiting:
             future.result()
     write_json(folder / CLIPS / f"{clip.name}.json", clip_to_json(clip.split, described))
 
 
-def _rgba(frame: Frame) -> NDArray[np.uint8]:
+def _drawn(
+    wardrobe: Wardrobe, look: Look, state: AvatarState, camera: Camera, below: ClipFrame | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Box]:
+    """A frame, or the box of it that differs from the frame below: straight RGBA, labels, and the box."""
+    if below is None:
+        frame = render_frame(wardrobe, state, camera, look=look)
+        return rgba_bytes(frame), frame.parts, (0, 0, camera.width, camera.height)
+    spans = changed_spans(wardrobe, look, state, camera)
+    box = box_of(spans)
+    here, changed = window(box), within(spans, box)
+    frame = render_frame(wardrobe, state, camera, look=look, spans=spans)
+    drawn = rgba_bytes(Frame(frame.color[here], frame.alpha[here], frame.parts[here]))
+    return (
+        np.where(changed[..., None], drawn, below.image()[here]),
+        np.where(changed, frame.parts[here], below.parts()[here]),
+        box,
+    )
+
+
+def rgba_bytes(frame: Frame) -> NDArray[np.uint8]:
     """(H, W, 4) sRGB and straight alpha."""
     rgba = np.concatenate([frame.color, frame.alpha[..., None]], -1)
     return (np.clip(rgba, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _write_frame(place: Path, number: int, rgba: NDArray[np.uint8], parts: NDArray[np.uint8]) -> None:
+def write_frame(place: Path, number: int, rgba: NDArray[np.uint8], parts: NDArray[np.uint8]) -> None:
+    """Write the `number`-th frame of a clip into its folder: straight `rgba` (H, W, 4) and labels (H, W)."""
     picture = cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA)
     for suffix, image in (("png", picture), ("parts.png", parts)):
         _, content = cv2.imencode(".png", image, FAST_PNG)
@@ -242,7 +290,8 @@ def _write_frame(place: Path, number: int, rgba: NDArray[np.uint8], parts: NDArr
 
 
 @contextlib.contextmanager
-def _clear_errors(folder: Path) -> Iterator[None]:
+def clear_errors(folder: Path) -> Iterator[None]:
+    """Say plainly why files cannot be written to `folder`."""
     try:
         yield
     except OSError as error:

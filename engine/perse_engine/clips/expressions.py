@@ -1,4 +1,4 @@
-"""What faces do: speech, moods, blinks and single units, as sparse coefficients of the head model's expressions."""
+"""What faces do: mouth shapes, moods and single units, as sparse coefficients of the head model's expressions."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ RESERVED: tuple[Mapping[str, float], ...] = (
 """Moods that are never trained: their units are, their mixture is not."""
 
 GAZED = "eyelook"
+COMPANIONS: Mapping[str, Mapping[str, float]] = {"mouthclose": {"jawopen": 1.0}, "tongueout": {"jawopen": 0.6}}
+"""What a unit needs: lips close over an open jaw, and a tongue comes out of an open mouth."""
 
 
 def expand(recipe: Mapping[str, float], strength: float, names: Sequence[str]) -> Coefficients:
@@ -53,43 +55,33 @@ def expand(recipe: Mapping[str, float], strength: float, names: Sequence[str]) -
     return out
 
 
-def speech(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
-    """A moment between two mouth shapes of speech."""
-    first, second = (expand(VISEMES[k], 1.0, names) for k in rng.choice(len(VISEMES), 2, replace=False))
-    t, strength = rng.random() ** 2 * 0.5, rng.uniform(0.6, 1.1)
-    mixed = {n: strength * ((1 - t) * first.get(n, 0.0) + t * second.get(n, 0.0)) for n in {**first, **second}}
-    return {name: round(min(value, 1.0), 4) for name, value in mixed.items()}
-
-
-def mood(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
-    """A mood, weak to full."""
-    return expand(MOODS[rng.integers(len(MOODS))], rng.uniform(0.45, 1.0), names)
-
-
 def reserved(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
     """A mood that is never trained."""
     return expand(RESERVED[rng.integers(len(RESERVED))], rng.uniform(0.7, 1.0), names)
 
 
 def unit(rng: np.random.Generator, names: Sequence[str], index: int) -> Coefficients:
-    """One unit of the model, nearly alone and nearly full; sided units mostly come in pairs."""
-    units = [name for name in names if not name.startswith((GAZED, "eyeblink"))]
-    if not units:
+    """The `index`-th unit of the model, nearly alone and nearly full; those of a side mostly come in pairs."""
+    recipes = _unit_recipes(names)
+    if not recipes:
         return {}
-    name = units[index % len(units)]
-    strength = round(rng.uniform(0.65, 1.0), 4)
-    out = {name: strength}
-    other = name.replace("left", "@").replace("right", "left").replace("@", "right")
-    if other != name and rng.random() < 0.6:
-        out[other] = strength
-    return out
+    sides = recipes[index % len(recipes)]
+    chosen = sides[int(rng.integers(len(sides)))]
+    if len(sides) > 1 and rng.random() < 0.6:
+        chosen = {name: value for side in sides for name, value in side.items()}
+    return expand(chosen, rng.uniform(0.7, 1.0), names)
 
 
-def blink(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
-    """Lids on their way, shut, or one of them shut."""
-    shut = float(rng.choice([1.0, 0.95, 0.6, 0.35]))
-    sides = ("left", "right") if rng.random() < 0.85 else (("left",) if rng.random() < 0.5 else ("right",))
-    return {f"eyeblink{side}": shut for side in sides if f"eyeblink{side}" in names}
+def _unit_recipes(names: Sequence[str]) -> list[list[Mapping[str, float]]]:
+    """Every unit but those of gaze and lids, its two sides together, with what it needs to be seen."""
+    groups: dict[str, list[Mapping[str, float]]] = {}
+    for name in names:
+        if name.startswith((GAZED, "eyeblink")):
+            continue
+        aside = name in ("jawleft", "jawright", "mouthleft", "mouthright")  # these sides exclude each other
+        stem = name if aside else name.removesuffix("left").removesuffix("right")
+        groups.setdefault(stem, []).append({name: 1.0, **COMPANIONS.get(name, {})})
+    return list(groups.values())
 
 
 def any_model(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:

@@ -1,76 +1,60 @@
 """Which frames a dataset has: worked out in full from catalogue, preset and seed before any is rendered.
 
 Four splits never meet: what is trained; expressions and views that are not; combinations that are not; strengths and
-pairs of styles that are not.
+pairs of styles that are not. Whatever is dressed is a moment of the base clip, so that only what it changes has to be
+rendered.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import zlib
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perse_engine.clips.catalogue import Catalogue
-from perse_engine.clips.motion import Moment, held_out_moments, rest_moments, training_moments
+from perse_engine.clips.mixing import (
+    TRAINED_SHARES,
+    TRAINED_STRENGTHS,
+    UNTRAINED_SHARES,
+    UNTRAINED_STRENGTHS,
+    between,
+    pairs,
+)
+from perse_engine.clips.moments import held_out_moments, rest_moments, sparse_moments
+from perse_engine.clips.paper import paper_clips
+from perse_engine.clips.performance import Performance
+from perse_engine.clips.planned import BASE, PlannedClip, PlannedFrame, Split, dressed, name_of
 from perse_engine.clips.presets import ClipsPreset
 from perse_engine.portraits.portrait import Portrait
 
-Split = Literal["train", "heldout", "combination", "between"]
-SPLITS: tuple[Split, ...] = ("train", "heldout", "combination", "between")
-
-TRAINED_STRENGTHS = (1.0, 0.5, 1.0, 0.25, 1.0, 0.75, 1.0, 0.12, 1.0, 0.88, 1.0, 0.33)
-UNTRAINED_STRENGTHS = (0.4, 0.6)
-TRAINED_SHARES = (0.5, 1 / 3, 2 / 3, 1 / 6, 5 / 6)
-UNTRAINED_SHARES = (0.25, 0.5, 0.75)
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PlannedFrame:
-    """One frame to render: the attribute sliders, the moment, the side in pixels."""
+def plan(
+    portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: int, performance: Performance | None = None
+) -> tuple[PlannedClip, ...]:
+    """Every clip of the dataset, each from a random stream of its own, so that order and resuming change nothing.
 
-    attributes: Mapping[str, float]
-    moment: Moment
-    size: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class PlannedClip:
-    """Frames that are written together. `name` is a folder's name."""
-
-    name: str
-    split: Split
-    frames: tuple[PlannedFrame, ...]
-
-
-def plan(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: int) -> tuple[PlannedClip, ...]:
-    """Every clip of the dataset, each from a random stream of its own, so that order and resuming change nothing."""
+    Args:
+        performance: what the person does, instead of the motion library.
+    """
+    if preset.clips:
+        return paper_clips(portrait, catalogue, preset, seed, performance)
     trained, untrained = combinations(catalogue, preset, seed)
     near, far = pairs(catalogue)
-    clips = [_base(portrait, preset, seed)]
-    clips += [_style(portrait, catalogue, k, preset, seed) for k in range(len(catalogue.styles))]
-    clips += [_pair(portrait, catalogue, a, b, preset, seed) for a, b in near]
-    clips += _worn_together(portrait, catalogue, trained, preset, seed, "combination", "train")
+    clips = [_base(portrait, preset, seed, performance)]
+    base = clips[0].frames
+    clips += [_style(catalogue, base, k, preset, seed) for k in range(len(catalogue.styles))]
+    clips += [_pair(catalogue, base, a, b, preset, seed) for a, b in near]
+    clips += _worn_together(catalogue, base, trained, seed, "combination", "train")
     clips.append(_held_out(portrait, catalogue, preset, seed))
-    clips += _worn_together(portrait, catalogue, untrained, preset, seed, "untrained_combination", "combination")
-    clips.append(_untrained_between(portrait, catalogue, far, preset, seed))
+    clips += _worn_together(catalogue, base, untrained, seed, "untrained_combination", "combination")
+    clips.append(_untrained_between(catalogue, base, far, preset, seed))
     return tuple(clip for clip in clips if clip.frames)
-
-
-def pairs(catalogue: Catalogue) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Pairs of styles of one category: neighbours, which are trained, and the others, which are not."""
-    near: list[tuple[int, int]] = []
-    far: list[tuple[int, int]] = []
-    for category in catalogue.categories:
-        indices = catalogue.indices(category.name)
-        for a, b in itertools.combinations(indices, 2):
-            (near if b - a == 1 else far).append((a, b))
-    return near, far
 
 
 def combinations(
@@ -78,7 +62,8 @@ def combinations(
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """Sets of styles of two or three categories: those that are trained, and as disjoint a set of those that are not.
 
-    A set that is not trained is not part of a trained one either.
+    A set that is not trained is not part of a trained one either. As far as the number of sets allows, every two
+    categories are trained together.
     """
     rng = _stream(seed, "combinations")
     groups = [catalogue.indices(category.name) for category in catalogue.categories]
@@ -88,64 +73,77 @@ def combinations(
     untrained: list[tuple[int, ...]] = []
     seen: set[tuple[int, ...]] = set()
     for _ in range(20 * preset.held_out):
-        chosen = _draw(groups, rng)
+        chosen = _draw(groups, _some(len(groups), rng), rng)
         if chosen not in seen:
             seen.add(chosen)
             untrained.append(chosen)
         if len(untrained) >= max(preset.held_out // 2, 1):
             break
     trained: list[tuple[int, ...]] = []
+    apart = set(itertools.combinations(range(len(groups)), 2))
     for _ in range(20 * preset.combinations):
         if len(trained) >= preset.combinations:
             break
-        chosen = _draw(groups, rng)
+        # those that meet for the first time bring the third whom both have met least
+        meeting = _meeting(apart, len(groups)) if apart else _some(len(groups), rng)
+        chosen = _draw(groups, meeting, rng)
         if not any(set(other) <= set(chosen) for other in untrained):
             trained.append(chosen)
+            apart -= set(itertools.combinations(sorted(meeting), 2))
     return trained, untrained
 
 
-def _draw(groups: list[tuple[int, ...]], rng: np.random.Generator) -> tuple[int, ...]:
-    count = min(len(groups), 2 if rng.random() < 0.55 else 3)
-    chosen = rng.choice(len(groups), count, replace=False)
-    return tuple(sorted(int(rng.choice(groups[group])) for group in chosen))
+def _some(groups: int, rng: np.random.Generator) -> list[int]:
+    """Two or three groups."""
+    count = min(groups, 2 if rng.random() < 0.55 else 3)
+    return [int(group) for group in rng.choice(groups, count, replace=False)]
 
 
-def _base(portrait: Portrait, preset: ClipsPreset, seed: int) -> PlannedClip:
-    rest = rest_moments(portrait)[: preset.base]
-    moments = rest + training_moments(portrait, preset.base - len(rest), _stream(seed, "base"))
+def _meeting(apart: set[tuple[int, int]], groups: int) -> list[int]:
+    """Two groups that have not met, and a third that has met these least."""
+    first, second = min(apart)
+    others = [group for group in range(groups) if group not in (first, second)]
+    new = [sum(tuple(sorted((group, one))) in apart for one in (first, second)) for group in others]
+    return [first, second, others[int(np.argmax(new))]] if others else [first, second]
+
+
+def _draw(groups: list[tuple[int, ...]], meeting: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:
+    return tuple(sorted(int(rng.choice(groups[group])) for group in meeting))
+
+
+def _base(portrait: Portrait, preset: ClipsPreset, seed: int, performance: Performance | None) -> PlannedClip:
+    moments = rest_moments(portrait)[: preset.base]
+    moments += sparse_moments(portrait, preset.base - len(moments), seed, performance)
     frames = tuple(PlannedFrame({}, moment, _size(preset, k)) for k, moment in enumerate(moments))
-    return PlannedClip("base", "train", frames)
+    return PlannedClip(BASE, "train", frames)
 
 
-def _style(portrait: Portrait, catalogue: Catalogue, style: int, preset: ClipsPreset, seed: int) -> PlannedClip:
+def _style(
+    catalogue: Catalogue, base: Sequence[PlannedFrame], style: int, preset: ClipsPreset, seed: int
+) -> PlannedClip:
     slider = catalogue.styles[style].slider
-    rng = _stream(seed, slider)
-    rest = rest_moments(portrait)[:1]  # straight ahead at full strength: what a style's code is read from
-    moments = rest + training_moments(portrait, preset.style - 1, rng)
-    frames = []
-    for k, moment in enumerate(moments[: preset.style]):
-        strength = TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]
-        frames.append(PlannedFrame({slider: strength}, moment, _size(preset, k)))
-    return PlannedClip(slider.removeprefix("attr_"), "train", tuple(frames))
+    # first straight ahead at full strength: what a style's code is read from
+    numbers = [0, *(1 + _some_of(len(base) - 1, preset.style - 1, _stream(seed, slider)))][: preset.style]
+    worn = [{slider: TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]} for k in range(len(numbers))]
+    return PlannedClip(slider.removeprefix("attr_"), "train", _dress(base, numbers, worn))
 
 
-def _pair(portrait: Portrait, catalogue: Catalogue, a: int, b: int, preset: ClipsPreset, seed: int) -> PlannedClip:
+def _pair(
+    catalogue: Catalogue, base: Sequence[PlannedFrame], a: int, b: int, preset: ClipsPreset, seed: int
+) -> PlannedClip:
     first, second = catalogue.styles[a].slider, catalogue.styles[b].slider
     rng = _stream(seed, f"{first} {second}")
     offset = int(rng.integers(len(TRAINED_SHARES)))
-    frames = []
-    for k, moment in enumerate(training_moments(portrait, preset.pair, rng)):
-        share = TRAINED_SHARES[(k + offset) % len(TRAINED_SHARES)]
-        frames.append(PlannedFrame(_between(first, second, share), moment, preset.size))
+    shares = [TRAINED_SHARES[(k + offset) % len(TRAINED_SHARES)] for k in range(preset.pair)]
+    worn = [between(first, second, share) for share in shares]
     name = f"{first.removeprefix('attr_')}_to_{second.removeprefix('attr_')}"
-    return PlannedClip(name, "train", tuple(frames))
+    return PlannedClip(name, "train", _dress(base, _some_of(len(base), len(worn), rng), worn))
 
 
 def _worn_together(
-    portrait: Portrait,
     catalogue: Catalogue,
+    base: Sequence[PlannedFrame],
     sets: list[tuple[int, ...]],
-    preset: ClipsPreset,
     seed: int,
     name: str,
     split: Split,
@@ -156,46 +154,58 @@ def _worn_together(
         chosen = sets[first : first + TOGETHER]
         clip = f"{name}_{first // TOGETHER:03d}"
         rng = _stream(seed, clip)
-        frames = []
-        for k, (styles, moment) in enumerate(zip(chosen, training_moments(portrait, len(chosen), rng), strict=True)):
+        worn = []
+        for styles in chosen:
             strengths = np.where(rng.random(len(styles)) < 0.75, 1.0, rng.choice([0.5, 0.75], len(styles)))
-            attributes = {catalogue.styles[s].slider: float(w) for s, w in zip(styles, strengths, strict=True)}
-            frames.append(PlannedFrame(attributes, moment, _size(preset, first + k + 1)))
-        clips.append(PlannedClip(clip, split, tuple(frames)))
+            worn.append({catalogue.styles[s].slider: float(w) for s, w in zip(styles, strengths, strict=True)})
+        clips.append(PlannedClip(clip, split, _dress(base, _some_of(len(base), len(worn), rng), worn)))
     return clips
 
 
 def _untrained_between(
-    portrait: Portrait, catalogue: Catalogue, far: list[tuple[int, int]], preset: ClipsPreset, seed: int
+    catalogue: Catalogue,
+    base: Sequence[PlannedFrame],
+    far: list[tuple[int, int]],
+    preset: ClipsPreset,
+    seed: int,
 ) -> PlannedClip:
     """Strengths of single styles that are never trained, and pairs of styles that are never trained."""
     rng = _stream(seed, "between")
-    attributes: list[dict[str, float]] = []
+    worn: list[dict[str, float]] = []
     for k in range(preset.held_out // 2):
         if k % 2 == 0 and far:
             a, b = far[int(rng.integers(len(far)))]
             share = float(rng.choice(UNTRAINED_SHARES))
-            attributes.append(_between(catalogue.styles[a].slider, catalogue.styles[b].slider, share))
+            worn.append(between(catalogue.styles[a].slider, catalogue.styles[b].slider, share))
         elif catalogue.styles:
             slider = catalogue.styles[int(rng.integers(len(catalogue.styles)))].slider
-            attributes.append({slider: float(rng.choice(UNTRAINED_STRENGTHS))})
-    moments = training_moments(portrait, len(attributes), rng)
-    frames = [PlannedFrame(worn, moment, preset.size) for worn, moment in zip(attributes, moments, strict=True)]
-    return PlannedClip("between", "between", tuple(frames))
+            worn.append({slider: float(rng.choice(UNTRAINED_STRENGTHS))})
+    return PlannedClip("between", "between", _dress(base, _some_of(len(base), len(worn), rng), worn))
 
 
 def _held_out(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: int) -> PlannedClip:
     rng = _stream(seed, "heldout")
     frames = []
-    for k, moment in enumerate(held_out_moments(portrait, preset.held_out, rng)):
+    for k, moment in enumerate(held_out_moments(portrait, preset.held_out, seed)):
         bare = k % 2 == 0 or not catalogue.styles
         attributes = {} if bare else {catalogue.styles[int(rng.integers(len(catalogue.styles)))].slider: 1.0}
         frames.append(PlannedFrame(attributes, moment, preset.fine_size if k % 4 == 0 else preset.size))
     return PlannedClip("heldout", "heldout", tuple(frames))
 
 
-def _between(first: str, second: str, share: float) -> dict[str, float]:
-    return {first: round(1 - share, 6), second: round(share, 6)}
+def _dress(
+    base: Sequence[PlannedFrame], numbers: Sequence[int] | NDArray[np.integer], worn: Sequence[Mapping[str, float]]
+) -> tuple[PlannedFrame, ...]:
+    """The frames `numbers` of the base clip with what is worn in each."""
+    return tuple(
+        dressed(base[number], name_of(BASE, number), attributes)
+        for number, attributes in zip(numbers, worn, strict=True)
+    )
+
+
+def _some_of(total: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """`count` of the numbers below `total`, different ones as long as there are."""
+    return np.resize(rng.permutation(total), max(count, 0)).astype(np.int64)
 
 
 def _size(preset: ClipsPreset, k: int) -> int:

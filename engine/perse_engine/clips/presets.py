@@ -13,14 +13,16 @@ class ClipsPreset:
 
     Attributes:
         name: what people ask for.
-        base: frames of the person with no style.
+        base: frames of the person with no style; every other trained frame is one of these moments, dressed.
         style: frames of each style, full and on its way.
         pair: frames of each trained pair of neighbouring styles of one category.
         combinations: frames in which styles of two or three categories are worn together.
         held_out: frames of expressions and views that are never trained; half as many of other kinds.
         size: side of a frame in pixels.
         fine_size: side of the finer frames.
-        fine_every: every how many frames of the base and of a style is a finer one; 0 for none.
+        fine_every: every how many frames of the base is a finer one; 0 for none.
+        clips: 0, or how many clips of the paper's protocol there are: each shows the same `base` frames of motion, of
+            which the last `held_out` are tests.
     """
 
     name: str
@@ -32,15 +34,16 @@ class ClipsPreset:
     size: int = 256
     fine_size: int = 512
     fine_every: int = 0
+    clips: int = 0
 
 
 PRESETS = {
     preset.name: preset
     for preset in (
-        ClipsPreset("draft", base=48, style=4, pair=1, combinations=40, held_out=12),
-        ClipsPreset("standard", base=120, style=12, pair=3, combinations=128, held_out=32, fine_every=4),
-        ClipsPreset("high", base=320, style=32, pair=6, combinations=400, held_out=64, fine_every=2),
-        ClipsPreset("paper", base=513, style=400, pair=40, combinations=4000, held_out=113, size=512, fine_every=0),
+        ClipsPreset("draft", base=64, style=3, pair=1, combinations=40, held_out=12),
+        ClipsPreset("standard", base=200, style=8, pair=2, combinations=128, held_out=32, fine_every=4),
+        ClipsPreset("high", base=480, style=24, pair=4, combinations=400, held_out=64, fine_every=2),
+        ClipsPreset("paper", base=513, style=0, pair=0, combinations=0, held_out=113, size=512, clips=957),
     )
 }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.initial import head_center
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import ClipFrame
-from perse_engine.clips.plan import Split
+from perse_engine.clips.planned import Split
 from perse_engine.evaluation.metrics import Mask, dilated, over, psnr, step_uniformity
 from perse_engine.evaluation.rows import Row, at_least, below, not_run, shown
 from perse_engine.evaluation.subject import Subject

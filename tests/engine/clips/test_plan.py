@@ -1,18 +1,21 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perse_engine.clips.mixing import UNTRAINED_STRENGTHS
 from perse_engine.clips.motion import (
-    MOST_PITCH,
-    MOST_YAW,
     camera_of,
     head_center,
     is_reserved,
     photo_camera,
     photo_state,
 )
-from perse_engine.clips.plan import SPLITS, UNTRAINED_STRENGTHS, plan
+from perse_engine.clips.motion_library import MOST_PITCH, MOST_YAW
+from perse_engine.clips.plan import plan
+from perse_engine.clips.planned import BASE, SPLITS, name_of
 from perse_engine.clips.presets import PRESETS, clips_preset
 from perse_engine.errors import InputError
 from perse_engine.heads.head import JAW
@@ -122,11 +125,48 @@ def test_the_head_is_inside_every_frame(portrait, clips):
             assert 80 < y < 190
 
 
-def test_presets_grow():
-    sizes = [p.base + 32 * p.style + p.combinations for p in PRESETS.values()]
+def test_presets_grow(portrait, catalogue):
+    plans = [plan(portrait, catalogue, preset, 0) for preset in PRESETS.values()]
+    sizes = [sum(len(clip.frames) for clip in clips) for clips in plans]
     assert sizes == sorted(sizes)
     with pytest.raises(InputError, match="unknown-preset"):
         clips_preset("huge")
+
+
+def test_every_two_categories_are_trained_together(clips, catalogue):
+    category = {style.slider: style.category for style in catalogue.styles}
+    met = {
+        pair
+        for frame in frames(clips, "train")
+        for pair in itertools.combinations(sorted({category[slider] for slider in frame.attributes}), 2)
+    }
+    names = sorted({style.category for style in catalogue.styles})
+    assert met == set(itertools.combinations(names, 2))
+
+
+def test_whatever_is_dressed_is_a_moment_of_the_base(clips):
+    base = next(clip for clip in clips if clip.name == BASE).frames
+    by_name = {name_of(BASE, k): frame for k, frame in enumerate(base)}
+    for clip in clips:
+        for frame in clip.frames:
+            if clip.name != BASE and clip.split != "heldout":
+                assert frame.moment is by_name[frame.below].moment
+                assert frame.size == by_name[frame.below].size
+
+
+def test_the_papers_protocol(portrait, catalogue):
+    clips = plan(portrait, catalogue, clips_preset("paper"), 0)
+    base, base_test, *dressed = clips
+    assert [clip.split for clip in clips] == ["train", "heldout"] * 958
+    assert (len(base.frames), len(base_test.frames)) == (400, 113)
+    assert len(dressed) == 2 * 957
+    worn = {tuple(sorted(clip.frames[0].attributes.items())) for clip in dressed}
+    assert len(worn) == 957
+    for train, test in zip(dressed[::2], dressed[1::2], strict=True):
+        assert (len(train.frames), len(test.frames)) == (400, 113)
+        assert train.frames[7].moment is base.frames[7].moment
+        assert test.frames[-1].below == name_of("base_test", 112)
+        assert train.frames[0].attributes == test.frames[0].attributes
 
 
 def test_the_photo_state_is_the_fit(portrait):
