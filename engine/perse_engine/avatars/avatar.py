@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.binding import Binding, bind
+from perse_engine.avatars.correctives import Correctives, no_correctives
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import LAYERS, Category, Style
 from perse_engine.cameras import Camera
@@ -77,6 +78,7 @@ class Avatar:
         photo_state: the photo's expression, pose and gaze.
         neutral_camera: straight before the face, square.
         provenance: plain JSON: seed, versions, preset, licences, hash of the photo.
+        correctives: what footage of the person taught beyond the head model's expressions.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Avatar:
     photo_state: AvatarState
     neutral_camera: Camera
     provenance: Mapping[str, Any]
+    correctives: Correctives = dataclasses.field(default_factory=no_correctives)
 
     @property
     def count(self) -> int:

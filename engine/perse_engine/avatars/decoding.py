@@ -31,11 +31,13 @@ class Stance:
         frames: (V, FRAME) of every vertex, see `binding`.
         weights: (K,) style weights.
         presence: (K,) how far their appearance has come.
+        drivers: (D,) of the expression correctives.
     """
 
     frames: Floats
     weights: Floats
     presence: Floats
+    drivers: Floats
 
 
 def decode(avatar: Avatar, state: AvatarState) -> Gaussians:
@@ -59,7 +61,8 @@ def take_stance(avatar: Avatar, state: AvatarState) -> Stance:
     """
     weights = style_weights(avatar.styles, state.sliders)
     vertices = _posed(avatar, state, weights)
-    return Stance(vertex_frames(avatar.binding, vertices), weights, presence(avatar.styles, weights))
+    drivers = avatar.correctives.drivers(avatar.figure.expression_names, state)
+    return Stance(vertex_frames(avatar.binding, vertices), weights, presence(avatar.styles, weights), drivers)
 
 
 def posed_vertices(avatar: Avatar, state: AvatarState) -> Floats:
@@ -81,7 +84,7 @@ def _posed(avatar: Avatar, state: AvatarState, weights: Floats) -> Floats:
 
 def paint_and_place(avatar: Avatar, stance: Stance) -> tuple[Painted, NDArray[np.int32], Placed]:
     """Every Gaussian's look, the indices (M,) of those that show, and where these M lie."""
-    painted = paint(avatar, stance.weights, stance.presence)
+    painted = paint(avatar, stance.weights, stance.presence, stance.drivers)
     visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
     placed = place(
         stance.frames,

@@ -26,7 +26,14 @@ from perse_engine.avatars.document import (
     state_of,
     styles_of,
 )
-from perse_engine.avatars.tensors import check_tensors, pack, unpack_appearance, unpack_figure, unpack_gaussians
+from perse_engine.avatars.tensors import (
+    check_tensors,
+    pack,
+    unpack_appearance,
+    unpack_correctives,
+    unpack_figure,
+    unpack_gaussians,
+)
 from perse_engine.avatars.thumbnails import style_thumbnails, thumbnail
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
@@ -92,6 +99,7 @@ def load_avatar(path: Path) -> Avatar:
         **gaussians,
         low_pass=document.low_pass,
         appearance=unpack_appearance(arrays),
+        correctives=unpack_correctives(arrays),
         photo_camera=camera_of(document.photo_camera),
         photo_state=state_of(document.photo_state),
         neutral_camera=camera_of(document.neutral_camera),

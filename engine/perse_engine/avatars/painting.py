@@ -22,6 +22,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from perse_engine.avatars.correctives import correct, correct_backward
+
 if TYPE_CHECKING:
     from perse_engine.avatars.avatar import Avatar
 
@@ -62,15 +64,18 @@ class PaintGradients:
     style_colors: Floats
     style_coverage_logits: Floats
     style_offsets: Floats
+    corrective_offsets: Floats
+    corrective_colors: Floats
 
 
-def paint(avatar: Avatar, weights: Floats, presence: Floats) -> Painted:
-    """Apply the layers at style `weights` (K,) and `presence` (K,)."""
+def paint(avatar: Avatar, weights: Floats, presence: Floats, drivers: Floats) -> Painted:
+    """Apply the correctives at `drivers` (D,), then the layers at style `weights` (K,) and `presence` (K,)."""
     colors = avatar.colors.copy()
     coverages = np.empty(avatar.count, np.float32)
     opacities = np.empty(avatar.count, np.float32)
     offsets = avatar.offsets.copy()
     _sigmoid(avatar.coverage_logits, coverages)
+    correct(avatar.correctives, drivers, colors, offsets)
     looks = avatar.appearance
     kept = []
     for styles in avatar.painting_order:
@@ -94,6 +99,7 @@ def paint_backward(
     avatar: Avatar,
     weights: Floats,
     presence: Floats,
+    drivers: Floats,
     painted: Painted,
     colors: Floats,
     opacities: Floats,
@@ -118,7 +124,8 @@ def paint_backward(
     logits = np.empty(avatar.count, np.float32)
     _sigmoid(avatar.coverage_logits, logits)
     logits *= (1 - logits) * coverages
-    return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets)
+    corrections = correct_backward(avatar.correctives, drivers, colors, offsets)
+    return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets, *corrections)
 
 
 def _amounts(avatar: Avatar, active: Ints, presence: Floats) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.correctives import Correctives, no_correctives
 from perse_engine.heads.figure import Figure
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,10 +42,19 @@ SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "styles.onsets": ("float16", ("M",)),
     "styles.softness": ("float32", ("K",)),
 }
+OPTIONAL: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
+    "correctives.mixing": ("float32", ("D", "E+3")),
+    "correctives.low": ("float32", ("D",)),
+    "correctives.high": ("float32", ("D",)),
+    "correctives.gaussians": ("int32", ("C",)),
+    "correctives.offsets": ("float16", ("C", "D", 3)),
+    "correctives.colors": ("float16", ("C", "D", 3)),
+}
+"""All of them, or none: an avatar that was built from a photograph alone has no expression correctives."""
 
 
 def pack(avatar: Avatar) -> dict[str, NDArray[Any]]:
-    """The arrays of `avatar` by name, as `SHAPES` says."""
+    """The arrays of `avatar` by name, as `SHAPES` says, and those of `OPTIONAL` where it has them."""
     figure, looks = avatar.figure, avatar.appearance
     values = {
         **{f"figure.{name}": getattr(figure, name) for name in _FIGURE},
@@ -52,7 +62,11 @@ def pack(avatar: Avatar) -> dict[str, NDArray[Any]]:
         "gaussians.barycentric": avatar.barycentric[:, 1:],
         **{f"styles.{name}": getattr(looks, name) for name in _STYLES},
     }
-    return {name: np.ascontiguousarray(values[name], dtype) for name, (dtype, _) in SHAPES.items()}
+    shapes = dict(SHAPES)
+    if len(avatar.correctives.gaussians):
+        values |= {name: getattr(avatar.correctives, name.removeprefix("correctives.")) for name in OPTIONAL}
+        shapes |= OPTIONAL
+    return {name: np.ascontiguousarray(values[name], dtype) for name, (dtype, _) in shapes.items()}
 
 
 def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, count: int) -> None:
@@ -61,10 +75,12 @@ def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, 
     Raises:
         ValueError: with what is wrong.
     """
-    if set(arrays) != set(SHAPES):
+    corrected = not set(OPTIONAL).isdisjoint(arrays)
+    shapes = {**SHAPES, **OPTIONAL} if corrected else SHAPES
+    if set(arrays) != set(shapes):
         raise ValueError("it lacks tensors or has unknown ones")
-    sizes: dict[str | int, int] = {"E": expressions, "K": styles, "K+1": styles + 1, "N": count}
-    for name, (dtype, shape) in SHAPES.items():
+    sizes: dict[str | int, int] = {"E": expressions, "E+3": expressions + 3, "K": styles, "K+1": styles + 1, "N": count}
+    for name, (dtype, shape) in shapes.items():
         array = arrays[name]
         expected = tuple(d if isinstance(d, int) else sizes.setdefault(d, n) for d, n in zip(shape, array.shape))
         if array.dtype != np.dtype(dtype) or array.ndim != len(shape) or array.shape != expected:
@@ -88,6 +104,8 @@ def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, 
     if np.abs(arrays["gaussians.quaternions"]).max(1).min(initial=1) < 1e-3:
         raise ValueError("a Gaussian's rotation is zero")
     _check_entries(arrays)
+    if corrected:
+        _check_correctives(arrays, count)
 
 
 def unpack_figure(
@@ -111,6 +129,13 @@ def unpack_appearance(arrays: Arrays) -> Appearance:
     return Appearance(**{name: _working(arrays[f"styles.{name}"]) for name in _STYLES})
 
 
+def unpack_correctives(arrays: Arrays) -> Correctives:
+    """The expression correctives in checked `arrays`, or none."""
+    if not set(OPTIONAL) <= set(arrays):
+        return no_correctives()
+    return Correctives(**{name.removeprefix("correctives."): _working(arrays[name]) for name in OPTIONAL})
+
+
 _FIGURE = tuple(name.removeprefix("figure.") for name in SHAPES if name.startswith("figure."))
 _GAUSSIANS = tuple(
     name.removeprefix("gaussians.")
@@ -128,6 +153,17 @@ def _within(arrays: Arrays, name: str, limit: int) -> None:
     indices = arrays[name]
     if indices.size and (indices.min() < 0 or indices.max() >= limit):
         raise ValueError(f"the tensor {name} points outside what it indexes")
+
+
+def _check_correctives(arrays: Arrays, count: int) -> None:
+    gaussians = arrays["correctives.gaussians"]
+    _within(arrays, "correctives.gaussians", count)
+    if (np.diff(gaussians.astype(np.int64)) <= 0).any():
+        raise ValueError("the correctives list a Gaussian twice")
+    if arrays["correctives.low"].max(initial=0) > 0 or arrays["correctives.high"].min(initial=0) < 0:
+        raise ValueError("the correctives are not zero at rest")
+    if max(np.abs(arrays[f"correctives.{name}"]).max(initial=0) for name in ("mixing", "low", "high", "offsets")) > 1e3:
+        raise ValueError("the correctives are out of range")
 
 
 def _check_entries(arrays: Arrays) -> None:

@@ -20,7 +20,8 @@ Decoded = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parameters:
-    """What training changes, as in `Avatar` and `Appearance`: float32 tensors on the CPU. N Gaussians, M style entries.
+    """What training changes, as in `Avatar` and `Appearance`: float32 tensors on the CPU. N Gaussians, M style entries,
+    C corrected Gaussians, D drivers.
 
     Attributes:
         offsets: (N, 3).
@@ -31,6 +32,8 @@ class Parameters:
         style_colors: (M, 3).
         style_coverage_logits: (M,).
         style_offsets: (M, 3).
+        corrective_offsets: (C, D, 3).
+        corrective_colors: (C, D, 3).
     """
 
     offsets: Tensor
@@ -41,6 +44,8 @@ class Parameters:
     style_colors: Tensor
     style_coverage_logits: Tensor
     style_offsets: Tensor
+    corrective_offsets: Tensor
+    corrective_colors: Tensor
 
     def tensors(self) -> tuple[Tensor, ...]:
         """All of them, in order of declaration."""
@@ -59,6 +64,8 @@ def parameters_of(avatar: Avatar) -> Parameters:
         looks.colors,
         looks.coverage_logits,
         looks.offsets,
+        avatar.correctives.offsets,
+        avatar.correctives.colors,
     ]
     rows = (np.ascontiguousarray(array, np.float32) for array in arrays)
     return Parameters(*(torch.tensor(array, requires_grad=True) for array in rows))
@@ -66,9 +73,17 @@ def parameters_of(avatar: Avatar) -> Parameters:
 
 def with_parameters(avatar: Avatar, parameters: Parameters) -> Avatar:
     """`avatar` with the arrays of `parameters`, sharing their memory."""
-    offsets, log_scales, quaternions, coverage_logits, colors, style_colors, style_logits, style_offsets = (
-        tensor.detach().numpy() for tensor in parameters.tensors()
-    )
+    (
+        offsets,
+        log_scales,
+        quaternions,
+        coverage_logits,
+        colors,
+        style_colors,
+        style_logits,
+        style_offsets,
+        *corrections,
+    ) = (tensor.detach().numpy() for tensor in parameters.tensors())
     looks: Appearance = dataclasses.replace(
         avatar.appearance, colors=style_colors, coverage_logits=style_logits, offsets=style_offsets
     )
@@ -80,6 +95,7 @@ def with_parameters(avatar: Avatar, parameters: Parameters) -> Avatar:
         coverage_logits=coverage_logits,
         colors=colors,
         appearance=looks,
+        correctives=dataclasses.replace(avatar.correctives, offsets=corrections[0], colors=corrections[1]),
     )
 
 
@@ -134,6 +150,7 @@ class _Decode(torch.autograd.Function):
             avatar,
             stance.weights,
             stance.presence,
+            stance.drivers,
             painted,
             _spread(to_colors, visible, avatar.count),
             _spread(to_opacities, visible, avatar.count),
@@ -148,6 +165,8 @@ class _Decode(torch.autograd.Function):
             painting.style_colors,
             painting.style_coverage_logits,
             painting.style_offsets,
+            painting.corrective_offsets,
+            painting.corrective_colors,
         )
         return (None, None, *(torch.from_numpy(array) for array in out))
 

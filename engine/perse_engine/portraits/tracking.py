@@ -20,6 +20,7 @@ from perse_engine.portraits.details import gaze
 from perse_engine.portraits.fit import photo_lens
 from perse_engine.portraits.fitting import eyeball_radius
 from perse_engine.portraits.following import GAP_S, Followed
+from perse_engine.portraits.gaps import lid_gap
 from perse_engine.portraits.landmarks import LEFT_LIDS, RIGHT_LIDS, Tracker
 from perse_engine.portraits.portrait import Portrait
 from perse_engine.portraits.recording import Recording
@@ -193,13 +194,6 @@ def _gazes(
     frames = np.arange(len(flat))
     filled = np.stack([np.interp(frames, frames[known], column[known]) for column in smooth.T], 1)
     return np.asarray(filled.reshape(turns.shape))
-
-
-def lid_gap(landmarks: NDArray[np.floating], lids: tuple[int, ...]) -> Doubles:
-    """(...) distance between the middles of the lids, as a share of the eyes' outer corners', of (..., 468, 3)."""
-    eyes = np.linalg.norm(landmarks[..., 33, :2] - landmarks[..., 263, :2], axis=-1)
-    upper, lower = landmarks[..., lids[11:14], :2], landmarks[..., lids[3:6], :2]
-    return np.asarray(np.linalg.norm(upper - lower, axis=-1).mean(-1) / eyes, np.float64)
 
 
 def _filled(recording: Recording, longest: int) -> Recording:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.initial import head_center
-from perse_engine.clips.frames import ClipFrame, Dataset
+from perse_engine.clips.frames import RECORDED, ClipFrame, Dataset
 from perse_engine.clips.labels import UNKNOWN
 from perse_engine.training.views import Picture, View
 
@@ -21,6 +21,8 @@ LABEL_WEIGHTS: Mapping[str, float] = {
     UNKNOWN: 0.0,
 }
 """What a pixel of a label counts, where a pixel counts 1."""
+OUTDONE: Mapping[str, float] = {"mouth": 0.2, "lips": 0.4}
+"""Share of what a label counts in synthetic frames, where real ones show it better."""
 UNMODELLED = ("background", "clothes", UNKNOWN)
 """Labels of the teacher where the photo may show what the avatar has nothing for."""
 FINEST = 0.4
@@ -28,15 +30,29 @@ FINEST = 0.4
 
 
 def training_views(dataset: Dataset) -> tuple[View, ...]:
-    """The frames that may be learnt from."""
+    """The synthetic frames that may be learnt from. Where there is footage, it says what a mouth looks like inside."""
     table = _table(dataset.wardrobe.labels)
-    return tuple(_view(frame, table) for frame in dataset.of("train"))
+    frames = dataset.of("train")
+    synthetic = [frame for frame in frames if frame.clip != RECORDED]
+    if len(synthetic) < len(frames):
+        for label, share in OUTDONE.items():
+            table[dataset.wardrobe.labels.index(label)] *= share
+    return tuple(_view(frame, table) for frame in synthetic)
+
+
+def recorded_views(dataset: Dataset) -> tuple[View, ...]:
+    """The frames of real footage that may be learnt from."""
+    labels = dataset.wardrobe.labels
+    return tuple(_real_view(frame, labels) for frame in dataset.of("train") if frame.clip == RECORDED)
 
 
 def photo_view(dataset: Dataset) -> View:
-    """The photo. Only what the avatar models counts: a suit, a hat or a neighbour's shoulder does not."""
-    frame = dataset.photo
-    labels = dataset.wardrobe.labels
+    """The photo."""
+    return _real_view(dataset.photo, dataset.wardrobe.labels)
+
+
+def _real_view(frame: ClipFrame, labels: Sequence[str]) -> View:
+    """A photograph. Only what the avatar models counts: a suit, a hat or a neighbour's shoulder does not."""
     table = _table(labels)
     table[[labels.index(label) for label in UNMODELLED]] = 0
 

@@ -43,6 +43,8 @@ PACES: dict[str, Pace] = {
     "style_colors": Pace(1e-2, 1e-3),
     "style_coverage_logits": Pace(4e-2, 1e-3),
     "style_offsets": Pace(1e-5, 1e-2),
+    "corrective_offsets": Pace(2e-5, 1e-3),
+    "corrective_colors": Pace(6e-3, 1e-3),
 }
 SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
 """How far a standard deviation may leave its start: neither dust nor needles."""
@@ -112,12 +114,15 @@ class Learner:
             np.clip(values, anchors + SMALLER, anchors + LARGER, out=values)
         elif name.endswith("coverage_logits"):
             np.clip(values, LEAST_LOGIT, MOST_LOGIT, out=values)
-        elif name.endswith("colors"):
+        elif name.endswith("colors") and not name.startswith("corrective_"):
             np.clip(values, 0, 1, out=values)
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
+        """The parameters that there are: what an avatar has none of, such as correctives, is left out."""
         for field in dataclasses.fields(Parameters):
-            yield field.name, getattr(self._parameters, field.name)
+            tensor = getattr(self._parameters, field.name)
+            if tensor.numel():
+                yield field.name, tensor
 
 
 def _rows(tensor: Tensor) -> Floats:

@@ -24,7 +24,8 @@ from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
 from perse_engine.splatting.rasterize import available_backends
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
-from perse_engine.training.footage import low_pass, photo_view, training_views
+from perse_engine.training.correcting import start_correctives
+from perse_engine.training.footage import low_pass, photo_view, recorded_views, training_views
 from perse_engine.training.learner import Learner
 from perse_engine.training.presets import Preset
 from perse_engine.training.starting import start_avatar
@@ -58,7 +59,7 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
         OSError: `work` cannot be written.
     """
     progress(STAGE, 0, preset.steps)
-    views, photo = training_views(dataset), photo_view(dataset)
+    views, photo, recorded = training_views(dataset), photo_view(dataset), recorded_views(dataset)
     source = dataset.source
     start = start_avatar(
         dataset.wardrobe,
@@ -77,8 +78,10 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
             "licences": [dataset.wardrobe.licence],
         },
     )
-    start = dataclasses.replace(start, low_pass=low_pass(dataset, views))
-    return train_views(start, views, photo, preset, work, seed=seed, progress=progress)
+    start = dataclasses.replace(start, low_pass=low_pass(dataset, (*views, *recorded)))
+    if recorded:
+        start = dataclasses.replace(start, correctives=start_correctives(start, recorded))
+    return train_views(start, views, photo, preset, work, seed=seed, progress=progress, recorded=recorded)
 
 
 def train_views(
@@ -90,6 +93,7 @@ def train_views(
     *,
     seed: int,
     progress: Progress,
+    recorded: Sequence[View] = (),
 ) -> Avatar:
     """Train `start` until it looks like `views`.
 
@@ -103,15 +107,16 @@ def train_views(
         work: folder of the checkpoint and of the preview picture.
         seed: of everything random.
         progress: told every few steps.
+        recorded: real footage of the person, looked at as often as all synthetic views.
 
     Raises:
         Cancelled: `progress` said so; a checkpoint is written first.
         OSError: `work` cannot be written.
     """
-    lessons = Lessons(views, photo, preset, seed)
+    lessons = Lessons(views, photo, preset, seed, recorded)
     learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu")
     arrays = learner.arrays()
-    fingerprint = _fingerprint(start, views, preset, seed)
+    fingerprint = _fingerprint(start, (*views, *recorded), preset, seed)
     checkpoint = work / CHECKPOINT
     begun = load_checkpoint(checkpoint, fingerprint, arrays)
     step, pictured = begun, 0.0

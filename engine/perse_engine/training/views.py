@@ -21,6 +21,10 @@ BOXES_FROM = 1 / 3
 """Share of the training after which boxes of the finest pictures are looked at."""
 
 
+RECORDED = 0.5
+"""Share of the steps that look at real footage where there is some."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
     """What a view shows.
@@ -80,8 +84,11 @@ class Lesson:
 class Lessons:
     """The lessons of one training: a function of the step alone, so that a training can be taken up anywhere."""
 
-    def __init__(self, views: Sequence[View], photo: View | None, preset: Preset, seed: int) -> None:
+    def __init__(
+        self, views: Sequence[View], photo: View | None, preset: Preset, seed: int, recorded: Sequence[View] = ()
+    ) -> None:
         self._views = tuple(views)
+        self._recorded = tuple(recorded)
         self._photo = photo
         self._preset = preset
         self._seed = seed
@@ -98,6 +105,8 @@ class Lessons:
         return self._whole(view, background)
 
     def _view(self, step: int, generator: np.random.Generator) -> View:
+        if self._recorded and generator.random() < RECORDED:
+            return self._recorded[generator.integers(len(self._recorded))]
         if self._photo is not None and generator.random() < self._preset.photo:
             return self._photo
         cycle, place = divmod(step, len(self._views))
