@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from anny_people import BONES, LAYERS, People, sample_people
+from dentition import with_dentition
 from identity import IdentitySpace, identity_space
 from layout import disc, fitted, shelved, skin_island
 from numpy.typing import NDArray
@@ -286,7 +287,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DATA)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    head = bake(sample_people(PEOPLE, SEED))
+    head = with_dentition(bake(sample_people(PEOPLE, SEED)))
     write_head(arguments.out, head)
     LOG.info(
         "%s: V %d, F %d, T %d, %.2f MB",

@@ -17,6 +17,7 @@ from perse_engine.clips.catalogue import Catalogue
 from perse_engine.clips.colors import Floats
 from perse_engine.clips.departments import DEPARTMENTS
 from perse_engine.clips.labels import LABELS, label_faces
+from perse_engine.clips.lashes import EYELASHES, lash_strips, paint_lashes
 from perse_engine.clips.pieces import Piece
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.heads.figure import Figure
@@ -72,22 +73,28 @@ def _pieces(portrait: Portrait, anatomy: Anatomy, catalogue: Catalogue, category
 def _assembled(portrait: Portrait, pieces: Sequence[Piece], atlas: Atlas) -> Figure:
     """One mesh of head, hair and accessories, without styles."""
     head, shell = portrait.head, portrait.hair_shell
-    added = [(HAIR, shell.vertices, shell.faces, shell.uv, shell.weights)]
-    added += [(p.name, p.mesh.bind, p.mesh.faces, p.mesh.uv, p.weights) for p in pieces]
+    added = [(HAIR, shell.vertices, shell.faces, atlas.place(HAIR, shell.uv), shell.weights)]
+    added += [(p.name, p.mesh.bind, p.mesh.faces, atlas.place(p.name, p.mesh.uv), p.weights) for p in pieces]
+    directions = [head.expression_directions]
+    lashes = lash_strips(head)
+    if lashes is not None:
+        directions.append(lashes.expression_directions)
+        added.insert(0, (EYELASHES, lashes.vertices, lashes.faces, atlas.place(HEAD, lashes.uv), lashes.weights))
     vertices: list[Floats] = [head.template]
     faces, uv_faces = [head.faces], [head.uv_faces]
     uv, weights = [atlas.place(HEAD, head.uv)], [head.weights]
     labels = [head.face_parts]
     first, first_uv = len(head.template), len(head.uv)
-    for k, (name, points, triangles, layout_uv, skinning) in enumerate(added):
+    for k, (_, points, triangles, placed, skinning) in enumerate(added):
         vertices.append(points)
         faces.append(triangles + first)
-        uv.append(atlas.place(name, layout_uv))
+        uv.append(placed)
         uv_faces.append(triangles + first_uv)
         weights.append(skinning)
         labels.append(np.full(len(triangles), len(head.parts) + k, np.uint8))
-        first, first_uv = first + len(points), first_uv + len(layout_uv)
-    still = np.zeros((first - len(head.template), 3, len(head.expression_names)), np.float32)
+        first, first_uv = first + len(points), first_uv + len(placed)
+    still = first - sum(len(part) for part in directions)
+    directions.append(np.zeros((still, 3, len(head.expression_names)), np.float32))
     return Figure(
         vertices=np.concatenate(vertices).astype(np.float32),
         faces=np.concatenate(faces).astype(np.int32),
@@ -95,7 +102,7 @@ def _assembled(portrait: Portrait, pieces: Sequence[Piece], atlas: Atlas) -> Fig
         uv_faces=np.concatenate(uv_faces).astype(np.int32),
         parts=(*head.parts, *(name for name, *_ in added)),
         face_parts=np.concatenate(labels).astype(np.uint8),
-        expression_directions=np.concatenate([head.expression_directions, still]),
+        expression_directions=np.concatenate(directions),
         expression_names=head.expression_names,
         style_directions=np.zeros((first, 3, 0), np.float32),
         joint_style_directions=np.zeros((5, 3, 0), np.float32),
@@ -110,6 +117,7 @@ def _base(portrait: Portrait, atlas: Atlas) -> Floats:
     base = np.zeros((atlas.height, atlas.width, 4), np.float32)
     base[:, atlas.tiles[HEAD].width :, :3] = 0.25  # a neutral from which colours come while the alpha comes
     base[atlas.tiles[HEAD].slices()] = np.concatenate([portrait.texture, np.ones_like(portrait.texture[..., :1])], -1)
+    paint_lashes(base[atlas.tiles[HEAD].slices()], portrait)
     tile = atlas.tiles[HAIR]
     premultiplied = portrait.hair_texture.copy()
     premultiplied[..., :3] *= premultiplied[..., 3:]

@@ -34,6 +34,7 @@ UNKNOWN = "unknown"
 _OF_PART = {
     "eyes": "eyes",
     "lashes": "eyes",
+    "eyelashes": "eyes",
     "sockets": "eyes",
     "mouth": "mouth",
     "tongue": "mouth",

@@ -23,7 +23,9 @@ from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
 from perse_engine.portraits.landmarks import Face
+from perse_engine.portraits.lids import closing_lids
 from perse_engine.portraits.light import albedo_of, fit_light, photo_relief
+from perse_engine.portraits.lips import closing_lips
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
@@ -111,9 +113,9 @@ def fit_portrait(
     sight = look(vertices, personal.faces, window.camera, texels)
     relief = photo_relief(personal, state, vertices, texels)
     light = fit_light(sight.read(window.pixels), sight.confidence * sight.read(bare_skin(window)), relief)
-    texture, confidence = paint_head_texture(personal, texels, sight, window, iris, seed)
+    texture, confidence, painted = paint_head_texture(personal, texels, sight, window, iris, seed)
     texture, hair_texture = refine_textures(
-        personal, vertices, shell, shell_vertices, texture, hair_texture, (texels, sight), hair_sight, window
+        personal, vertices, shell, shell_vertices, texture, hair_texture, (texels, sight), hair_sight, window, painted
     )
     progress("portrait", 6, STAGES)
     return Portrait(
@@ -147,13 +149,14 @@ def _still(fit: Fit) -> HeadState:
 
 
 def personal_head(head: Head, identity: NDArray[np.floating], offsets: NDArray[np.floating]) -> Head:
-    """`head` with a person's shape and detail in its template and joints; its directions stay."""
+    """`head` with a person's shape and detail in its template and joints; lips meet, and blinks close its eyes."""
     vertices, joints = rest_head(head, np.asarray(identity, np.float32), np.zeros(0, np.float32))
-    return dataclasses.replace(
+    person = dataclasses.replace(
         head,
         template=trimmed_lashes(head, vertices + offsets),
         joints=(joints + joint_offsets(head, offsets)).astype(np.float32),
     )
+    return closing_lips(closing_lids(person))
 
 
 def crop_square(landmarks: NDArray[np.floating], hair: Mask) -> tuple[float, float, float]:

@@ -28,6 +28,7 @@ def refine_textures(
     head_view: tuple[Texels, Sight],
     hair_sight: Sight,
     window: Window,
+    kept: Texture,
 ) -> tuple[Texture, Texture]:
     """Both textures, corrected where the photo shows them.
 
@@ -36,6 +37,7 @@ def refine_textures(
         texture: (T, T, 3) of the head.
         hair_texture: (T, T, 4) of the shell.
         head_view, hair_sight: where the window's camera sees the texels of either.
+        kept: (T, T) in [0, 1]: how far a texel of the head is not the photo's to change.
     """
     faces = np.concatenate([head.faces, shell.faces + len(vertices)])
     points = np.concatenate([vertices, shell_vertices])
@@ -44,7 +46,7 @@ def refine_textures(
     photo = window.pixels.astype(np.float32) / np.float32(255)
     inside = _sure(window)
     texels, sight = head_view
-    allowed = _allowed(head, texels, sight, window)
+    allowed = _allowed(head, texels, sight, window) * (1 - kept)
     for _ in range(ROUNDS):
         opaque = np.ones((*texture.shape[:2], 1), np.float32)
         atlas = np.concatenate([np.concatenate([texture, opaque], -1), hair_texture], 1)
@@ -81,7 +83,8 @@ def _allowed(head: Head, texels: Texels, sight: Sight, window: Window) -> Textur
     person = np.clip(sum(window.masks[name] for name in ("skin", "ears", "neck", "clothes")), 0, 1)
     skin = person * (1 - openings)
     allowed = np.where(named["skin"] | named.get("bust", named["skin"]), sight.read(skin), 0)
-    within = sight.read(cv2.dilate(openings, disc(0.015 * eyes)))
+    # an eyeball turns under its lids and teeth move behind the lips: what hides them in the photo is not theirs
+    within = sight.read(cv2.erode(openings, disc(0.008 * eyes)))
     for name in ("eyes", "teeth" if "teeth" in named else "mouth"):
         if name in named:
             allowed = np.where(named[name], within, allowed)

@@ -5,33 +5,27 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
-from perse_engine.portraits.eyes import paint_eye, sclera_tone
+from perse_engine.heads.head import Head
+from perse_engine.portraits.eyes import add_eyes, eye_white
+from perse_engine.portraits.lid_skin import paint_lids
+from perse_engine.portraits.mouth_interior import clean_lips, paint_mouth
 from perse_engine.portraits.parts import Mask, disc, eye_openings, mouth_opening
 from perse_engine.portraits.portrait import Iris
-from perse_engine.portraits.teeth import teeth_pixels
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.unproject import Sight, Texels
 
 SIDE = 1024
-LASH_LINE = 0.0009  # metres
 Texture = NDArray[np.float32]
-INNER = {
-    "mouth": (0.24, 0.08, 0.08),
-    "sockets": (0.42, 0.24, 0.21),
-    "tongue": (0.50, 0.22, 0.22),
-    "teeth": (0.82, 0.78, 0.72),
-    "lashes": (0.17, 0.12, 0.10),
-}
+INNER = {"sockets": (0.42, 0.24, 0.21), "lashes": (0.17, 0.12, 0.10)}
+WHITE = (0.90, 0.88, 0.86)  # what a photo's light leaves of white, where it shows no eyes
 
 
 def paint_head_texture(
     head: Head, texels: Texels, sight: Sight, window: Window, iris: Iris, seed: int
-) -> tuple[Texture, Texture]:
-    """Texture (SIDE, SIDE, 3) sRGB and its confidence (SIDE, SIDE).
+) -> tuple[Texture, Texture, Texture]:
+    """Texture (SIDE, SIDE, 3) sRGB, its confidence (SIDE, SIDE), and how far (SIDE, SIDE) lids and eyes are painted.
 
     Args:
         head: the personal head.
@@ -69,21 +63,18 @@ def paint_head_texture(
     for area in (skin & ~lips, lips, bust):
         texture[area] = _completed(base, np.where(area, known, 0))[area]
     texture += (_grain(color, own * skin, seed) * (1 - known) * skin)[..., None]
-    texture *= 1 - _lash_lines(head, texels, skin & (region["eyelids"] > 0.02))[..., None]
-    for name, tone in INNER.items():
-        if name in names:
-            texture[names[name]] = tone
-    for name in {"teeth", "tongue"} & set(names):  # the lips' shadow, deeper towards the back
-        depth = texels.interpolate(head.faces, head.template)[..., 2][names[name]]
-        texture[names[name]] *= np.clip(1 - (depth.max() - depth) / 0.04, 0.3, 1)[:, None]
+    painted = paint_lids(texture, head, texels, sight, seed)
+    painted = np.maximum(painted, clean_lips(texture, head, texels))
+    for name in {"sockets", "lashes"} & set(names):
+        texture[names[name]] = INNER[name]
+    white = np.array(WHITE, np.float32)
     if "eyes" in names:
-        _add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
-    # a head without teeth of its own shows the photo's on what lies behind its lips
-    shown = names.get("teeth", names.get("mouth"))
-    if shown is not None:
-        _add_teeth(texture, shown, sight, color, window)
+        shown = add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
+        painted = np.where(names["eyes"], 1 - shown, painted)
+        white = eye_white(texture, head, texels, names["eyes"], iris)
+    painted = np.maximum(painted, paint_mouth(texture, head, texels, sight, color, window, white))
     texture = fill_holes(texture, texels.triangle >= 0)
-    return np.clip(texture, 0, 1).astype(np.float32), own
+    return np.clip(texture, 0, 1).astype(np.float32), own * (1 - painted * skin), painted
 
 
 def bare_skin(window: Window) -> Mask:
@@ -175,56 +166,3 @@ def _grain(color: Texture, weight: Texture, seed: int) -> Texture:
     noise = np.random.default_rng(seed).normal(size=light.shape).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 1.6)
     return np.asarray(noise / noise.std() * min(strength, 0.012), np.float32)
-
-
-def _lash_lines(head: Head, texels: Texels, lids: NDArray[np.bool_]) -> Texture:
-    """(SIDE, SIDE) how much the roots of the lashes darken the lids' rims, the upper ones most."""
-    darkness = np.zeros((SIDE, SIDE), np.float32)
-    if "sockets" not in head.parts or not lids.any():
-        return darkness
-    skin = head.faces[head.face_parts == head.parts.index("skin")]
-    rim = np.intersect1d(skin, head.faces[head.face_parts == head.parts.index("sockets")])
-    position = texels.interpolate(head.faces, head.template)[lids]
-    distance, nearest = cKDTree(head.template[rim]).query(position, distance_upper_bound=4 * LASH_LINE)
-    close = np.isfinite(distance)
-    upper = np.zeros(len(position), np.float32)
-    upper[close] = head.template[rim[nearest[close]], 1] > head.joints[LEFT_EYE, 1]
-    distance = np.where(close, distance, 1.0)
-    darkness[lids] = np.exp(-((distance / LASH_LINE) ** 2)) * (0.15 + 0.5 * upper)
-    return darkness
-
-
-def _add_eyes(
-    texture: Texture,
-    head: Head,
-    texels: Texels,
-    eyes: NDArray[np.bool_],
-    sight: Sight,
-    color: Texture,
-    window: Window,
-    iris: Iris,
-) -> None:
-    """Paint the eyeballs, and over them what the photo shows between the lids."""
-    opening = eye_openings(window.pixels.shape[:2], window.landmarks)
-    apart = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
-    inner = cv2.GaussianBlur(cv2.erode(opening, disc(apart * 0.012)), (0, 0), max(apart * 0.008, 0.5))
-    shown = sight.read(inner) * (sight.confidence > 0.05)
-    position = texels.interpolate(head.faces, head.template)
-    for side, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
-        own = eyes & (np.sign(position[..., 0]) == np.sign(head.joints[joint, 0]))
-        offset = position[own] - head.joints[joint]
-        beside = (np.hypot(offset[:, 0], offset[:, 1]) > 1.15 * iris.radius[side]) & (shown[own] > 0.8)
-        painted = paint_eye(offset, iris, side, sclera_tone(color[own][beside]))
-        share = 0.9 * np.clip(shown[own] * 1.5 - 0.25, 0, 1)[:, None]
-        texture[own] = painted + share * (color[own] - painted)
-
-
-def _add_teeth(texture: Texture, teeth: NDArray[np.bool_], sight: Sight, color: Texture, window: Window) -> None:
-    """The teeth as the photo shows them, dark corners included; as painted where it shows none."""
-    opening = mouth_opening(window.pixels.shape[:2], window.landmarks)
-    if teeth_pixels(window.pixels, opening, window.landmarks).sum() < 60:
-        return
-    shown = sight.read(cv2.erode(opening, disc(2)))
-    weight = np.where(teeth & (sight.confidence > 0.02), np.clip(shown * 2 - 1, 0, 1), 0).astype(np.float32)
-    if (weight > 0.6).sum() >= 100:
-        texture[teeth] = _completed(color, weight)[teeth]
