@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -12,14 +10,16 @@ from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_laye
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.hair_shapes import SIDES
 from perse_engine.clips.hats import rim_height
-from perse_engine.clips.locks import painted
-from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, surface_noise
+from perse_engine.clips.locks import WAVES, painted
+from perse_engine.clips.noise import in_waves, layered_noise, smoothstep, strands, surface_noise
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 
-SOFTNESS = 0.35
-"""Presence that one lock takes to go."""
+BROWN = np.array([0.36, 0.022, 0.048], np.float32)
+"""OKLab of the hair that most people have."""
+BLUE = -0.02
+"""OKLab's b below which nothing is hair."""
 CLOSE = 2.0 * MILLIMETRE
 """How far over the skin hair lies when it is pressed flat."""
 
@@ -80,50 +80,58 @@ def _recolored(canvas: Canvas, style: Hair) -> Layer:
 
 
 def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
-    """The shell taken off lock by lock; for a buzz cut the scalp shows its stubble."""
+    """The shell taken off lock by lock; what is cut shows its roots on the scalp."""
     shell = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
     point = canvas.flat_position[shell]
     height = (point[:, 1] - canvas.anatomy.skull_top) / (0.2 * canvas.anatomy.size)
     around = np.arctan2(point[:, 0], point[:, 2]) * 26
-    locks = strands(around, height * 3, seed + 5)
-    onset = (1 - SOFTNESS) * evened(0.65 * locks + 0.35 * np.clip(-height, 0, 1))
-    gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, np.ones(len(shell), np.float32), onset, SOFTNESS)
-    painted = np.flatnonzero(canvas.painted_hair > 0.004)
-    wiped = sparse_layer(painted, canvas.bare_skin.reshape(-1, 3)[painted], 1.0, np.ones(len(painted), np.float32))
-    wiped = dataclasses.replace(wiped, softness=SOFTNESS)
-    return merged([gone, wiped] if style.cut == "bald" else [gone, _stubble(canvas, style, seed), wiped])
+    tufts = strands(around, height * 3, seed + 5)
+    onset = in_waves(0.65 * tufts + 0.35 * np.clip(-height, 0, 1), canvas.flat_base[shell, 3], WAVES)
+    full = np.ones(len(shell), np.float32)
+    gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, full, onset, 1 / WAVES)
+    painted_on = np.flatnonzero(canvas.painted_hair > 0.004)
+    bare = canvas.bare_skin.reshape(-1, 3)[painted_on]
+    full = np.ones(len(painted_on), np.float32)
+    onset = in_waves(canvas.flat_position[painted_on, 1], full, WAVES)
+    wiped = sparse_layer(painted_on, bare, 1.0, full, onset, 1 / WAVES)
+    return merged([gone, wiped] if style.cut == "bald" else [gone, _roots(canvas, style, seed), wiped])
 
 
-def _stubble(canvas: Canvas, style: Hair, seed: int) -> Layer:
-    """A few millimetres of hair on the scalp."""
+def _roots(canvas: Canvas, style: Hair, seed: int) -> Layer:
+    """A few millimetres of hair on the scalp: all there is of a buzz cut, the dark under longer hair."""
     scalp = canvas.region("scalp") * canvas.part("skin")
     texels = np.flatnonzero(scalp > 0.02)
     point = canvas.flat_position[texels]
-    grain = surface_noise(point, canvas.flat_normal[texels], 0.9 * MILLIMETRE, seed + 8)
+    buzzed = style.cut == "buzz"
+    grain = np.full(len(texels), 0.5, np.float32)
+    if buzzed:
+        grain = surface_noise(point, canvas.flat_normal[texels], 0.9 * MILLIMETRE, seed + 8)
     patch = layered_noise(point[:, :2] / (14 * MILLIMETRE) + point[:, 2:] * 60, seed + 12)
-    edge = smoothstep(0.05, 0.75, scalp.reshape(-1)[texels] + 0.25 * (patch - 0.5))
-    hue = hair_color(canvas) if style.color is None else srgb_to_oklab(hex_to_srgb(style.color))
-    lit = np.clip(canvas.shade(canvas.flat_normal[texels]), 0.5, 1.1)
+    edge = smoothstep(0.05 if buzzed else 0.30, 0.75, scalp.reshape(-1)[texels] + 0.25 * (patch - 0.5))
+    hue = hair_albedo(canvas, style)
     lab = np.empty((len(texels), 3), np.float32)
-    lab[:, 0] = np.clip(hue[0] * 0.92 * lit * (0.72 + 0.4 * grain), 0.05, 0.9)
+    lab[:, 0] = np.clip(hue[0] * (0.92 if buzzed else 0.7) * (0.72 + 0.4 * grain), 0.05, 0.9)
     lab[:, 1:] = hue[1:] * 0.85
     density = edge * (0.62 + 0.33 * grain)
     # where the photo's own hair is painted on the skin, the target holds the skin as well
     own = canvas.painted_hair.reshape(-1)[texels]
     bare = canvas.bare_skin.reshape(-1, 3)[texels]
     both = density + own * (1 - density)
-    color = bare + (density / np.maximum(both, 1e-6))[:, None] * (oklab_to_srgb(lab) - bare)
-    onset = (1 - SOFTNESS) * np.clip(0.3 * (1 - edge) + 0.2 * patch, 0, 1)
-    return sparse_layer(texels, color, 1.0, both, onset, SOFTNESS)
+    shown = canvas.lit(texels, oklab_to_srgb(lab))
+    color = bare + (density / np.maximum(both, 1e-6))[:, None] * (shown - bare)
+    onset = in_waves(0.6 * (1 - edge) + 0.4 * patch, both, WAVES)
+    return sparse_layer(texels, color, 1.0, both, onset, 1 / WAVES)
 
 
 def hair_color(canvas: Canvas) -> Floats:
-    """(3,) OKLab: the typical colour of the person's hair, or of the brows where there is none."""
-    shell = canvas.part("hair") & (canvas.base[..., 3] > 0.7)
-    chosen = shell if shell.sum() > 100 else canvas.photo_masks["brows"] > 0.5
-    if not chosen.any():
-        return np.array([0.3, 0.02, 0.03], np.float32)
-    return np.median(canvas.flat_lab[chosen.reshape(-1)], 0)
+    """(3,) OKLab: the typical colour of the person's hair; where a cloth covers it or there is none, of the brows."""
+    shell = (canvas.part("hair") & (canvas.base[..., 3] > 0.7)).reshape(-1)
+    lab = canvas.flat_lab[shell]
+    if len(lab) > 100 and (lab[:, 2] < BLUE).mean() < 0.15:
+        return np.median(lab, 0)
+    brows = canvas.flat_lab[(canvas.photo_masks["brows"] > 0.6).reshape(-1)]
+    dark = brows[brows[:, 0] < 0.5]
+    return np.median(dark, 0) if len(dark) > 30 else BROWN
 
 
 def hair_albedo(canvas: Canvas, style: Hair) -> Floats:

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.colors import Floats
-from perse_engine.clips.meshes import Accessory, grid_faces, grid_uv
+from perse_engine.clips.meshes import Accessory, grid_faces
 from perse_engine.clips.noise import smoothstep, value_noise
 from perse_engine.clips.outer_skin import OuterSkin, body_skin, skull_skin
 from perse_engine.clips.parameters import Hair
@@ -128,7 +128,7 @@ def locks(head: Head, anatomy: Anatomy, styles: Sequence[Hair]) -> Piece:
     faces, uv = [], []
     for sheet, (low, high) in enumerate(SHEET_TILES):
         faces.append(grid_faces(ROWS, COLUMNS)[:, ::-1] + sheet * ROWS * COLUMNS)
-        uv.append(grid_uv(ROWS, COLUMNS, (0.002, high - 0.004, 0.998, low + 0.004)))
+        uv.append(_layout(low, high))
     mesh = Accessory(
         np.stack(shapes).astype(np.float32),
         bind.astype(np.float32),
@@ -136,6 +136,13 @@ def locks(head: Head, anatomy: Anatomy, styles: Sequence[Hair]) -> Piece:
         np.concatenate(uv).astype(np.float32),
     )
     return Piece("locks", mesh, _weights(skull, bind))
+
+
+def _layout(low: float, high: float) -> Floats:
+    """(ROWS COLUMNS, 2): half of a sheet's texels are on the skull, where strands run aslant."""
+    down = np.interp(np.arange(ROWS), [0, DOME - 1, DOME + UPPER - 1, ROWS - 1], [0.0, 0.5, 0.76, 1.0])
+    u, v = np.meshgrid(np.linspace(0.002, 0.998, COLUMNS), high - 0.004 - down * (high - low - 0.008))
+    return np.stack([u, v], -1).reshape(-1, 2)
 
 
 def _weights(skull: Skull, bind: Floats) -> Floats:
@@ -197,6 +204,8 @@ def _dome(skull: Skull, style: Hair, depth: Floats) -> Floats:
         rise = rise * (
             1 - 0.3 * (1 - 0.6 * style.fringe) * np.exp(-((parting_distance(skull, style, angle, azimuth) / 0.10) ** 2))
         )
+    if style.cut == "short" and style.shape != "coily":  # cut closer and closer towards the neck and the ears
+        rise = rise * (1 - 0.72 * (t**1.6) * smoothstep(0.7, 1.3, np.abs(azimuth)))
     # on top hair stands up, at the temples its own weight lays it down
     rise = rise * (1 - 0.38 * (t**2) * np.sin(azimuth) ** 2 * (style.shape != "coily"))
     return np.asarray(skin[None] + outward[None] * (depth[:, None, None] * rise[None])[..., None])
@@ -253,7 +262,7 @@ def _cut(skull: Skull, style: Hair, path: Floats) -> Floats:
     arc = np.arange(len(path)) * STEP
     chin = float(a.chin[1])
     azimuth = np.abs(skull.azimuth)
-    end_y = {"short": chin, "chin": chin, "shoulder": chin - 0.085 * size, "long": chin - 0.235 * size}[style.cut]
+    end_y = {"short": chin, "chin": chin, "shoulder": chin - 0.07 * size, "long": chin - 0.235 * size}[style.cut]
 
     def reached(height: float) -> Floats:
         below = path[..., 1] <= height
@@ -261,7 +270,8 @@ def _cut(skull: Skull, style: Hair, path: Floats) -> Floats:
         return np.asarray(arc[first])
 
     to_chin = reached(chin)
-    to_end = np.maximum(reached(end_y), to_chin)
+    # what lies on the shoulder does not go on along it
+    to_end = np.clip(reached(end_y), to_chin, to_chin + 1.2 * (chin - end_y))
     if style.cut == "short":
         tapered = SIDES["short"] * (1 + 0.5 * smoothstep(1.8, 2.6, azimuth)) * MILLIMETRE * size
         to_chin = np.minimum(to_chin, np.broadcast_to(tapered, to_chin.shape))

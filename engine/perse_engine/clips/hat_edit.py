@@ -22,6 +22,7 @@ from perse_engine.clips.hats import (
     hair_room,
     rim_height,
 )
+from perse_engine.clips.locks import hair_texels
 from perse_engine.clips.materials import matt, weave
 from perse_engine.clips.noise import smoothstep
 from perse_engine.clips.parameters import Hat
@@ -71,9 +72,11 @@ def _pressed(canvas: Canvas, shell: NDArray[np.int64], low: float) -> Floats:
 
 def _hidden(canvas: Canvas, low: float) -> Layer:
     """Hair well above the rim disappears; the hat's lift while it is put on does not bare the cut."""
-    texels = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
+    texels = hair_texels(canvas)
     over = rim_height(canvas.anatomy, canvas.flat_position[texels], low)
-    strength = smoothstep(LIFT - 0.002, LIFT + 0.006, over)
+    # a hairdo is fuller than the own hair that the hat presses: none of it may come through the band
+    start = np.where(canvas.part("locks").reshape(-1)[texels], -0.004, LIFT - 0.002)
+    strength = smoothstep(start, start + 0.008, over)
     return sparse_layer(texels, canvas.flat_base[texels, :3], 0.0, strength)
 
 

@@ -21,15 +21,15 @@ from perse_engine.clips.hair_shapes import (
     falls_below_chin,
     skull_center,
 )
-from perse_engine.clips.noise import evened, layered_noise, smoothstep, strands, surface_noise, value_noise
+from perse_engine.clips.noise import in_waves, layered_noise, smoothstep, strands, surface_noise, value_noise
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.surfaces.normals import vertex_normals
 
-WIDTH = {"fine": 1.5, "thick": 2.4, "frizzy": 1.9}
+WIDTH = {"fine": 1.9, "thick": 2.6, "frizzy": 2.1}
 """Millimetres between strands that one tells apart."""
-SOFTNESS = 0.35
-"""Presence that one strand takes to come."""
+WAVES = 5
+"""Groups of strands that come one after another."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,20 +151,23 @@ def painted(canvas: Canvas, style: Hair, worn: Floats, hue: Floats, seed: int) -
     if style.shape == "curly":
         fine, lock = _ringlets(across, along, fine, seed)
     alpha = _alpha(s, style, fine, lock, clump)
-    depth = np.choose(s.sheet, [0.55, 0.95, 1.08]).astype(np.float32)
+    # light reaches the roots at the hairline, not those under a curtain of hair
+    inner = 0.40 + 0.45 * smoothstep(-32, -4, s.root) * smoothstep(3, -2, s.root) * (np.abs(s.azimuth) < 1.1)
+    depth = np.choose(s.sheet, [inner, np.full_like(inner, 0.95), np.full_like(inner, 1.08)])
     relief = (0.60 + 0.34 * smoothstep(0.1, 0.8, fine)) + 0.26 * smoothstep(0.15, 0.7, lock)
     relief *= 0.86 + 0.14 * smoothstep(0, 45, along + 60 * (style.shape in (*TIED, "slicked", "coily")))
     lab = np.empty((len(s.texels), 3), np.float32)
     lab[:, 0] = np.clip(hue[0] * depth * relief, 0.03, 0.95)
-    lab[:, 1:] = hue[1:] * (0.75 + 0.4 * fine[:, None])
+    lab[:, 1:] = hue[1:] * np.clip(0.35 + 0.6 * depth * relief, 0.5, 1.05)[:, None]
     color = _lit(canvas, s, style, lab, fine, clump)
-    shown = alpha > 0.004
-    onset = np.zeros(len(alpha), np.float32)
-    growth = s.arc + 25 * clump + 15 * fine
-    onset[shown] = (1 - SOFTNESS) * evened(growth[shown])
-    return dataclasses.replace(
-        sparse_layer(s.texels, color, alpha, shown.astype(np.float32), onset, SOFTNESS), softness=SOFTNESS
-    )
+    onset = in_waves(s.arc + 25 * clump + 15 * fine, alpha, WAVES)
+    return sparse_layer(s.texels, color, alpha, (alpha > 0.004).astype(np.float32), onset, 1 / WAVES)
+
+
+def hair_texels(canvas: Canvas) -> np.ndarray:
+    """(M,) flat indices, ascending, of all hair that a hat may have to hide: the photo's own and every hairdo's."""
+    own = canvas.part("hair") & (canvas.base[..., 3] > 0)
+    return np.flatnonzero(own | canvas.part("locks"))
 
 
 def _bends(style: Hair, along: Floats, clump: Floats) -> Floats:
@@ -177,14 +180,14 @@ def _bends(style: Hair, along: Floats, clump: Floats) -> Floats:
 
 def _ringlets(across: Floats, along: Floats, fine: Floats, seed: int) -> tuple[Floats, Floats]:
     """Of corkscrew curls: strands (M,) wound around them, and (M,) how near the middle of a curl each texel is."""
-    wide, turn = 12.0, 17.0
-    place = across / wide + 0.35 * value_noise(np.stack([across / 30, along / 40], -1), seed + 21)
+    wide, turn = 11.0, 17.0
+    place = across / wide + 0.9 * layered_noise(np.stack([across / 34, along / 30], -1), seed + 21)
     curl = np.floor(place)
     own = value_noise(np.stack([curl * 7.3 + 0.5, np.full_like(curl, 3.5)], -1), seed + 22)
     u = place - curl
     coil = 0.5 + 0.5 * np.sin(2 * np.pi * ((along / turn) * (0.8 + 0.4 * own) + 0.7 * np.sign(own - 0.5) * u + 5 * own))
     middle = np.sqrt(np.clip(4 * u * (1 - u), 0, 1))
-    wound = 0.55 * coil * middle + 0.25 * middle + 0.25 * fine
+    wound = 0.42 * coil * middle + 0.18 * middle + 0.40 * fine
     return np.asarray(wound, np.float32), np.asarray(middle * (0.55 + 0.45 * coil), np.float32)
 
 
@@ -202,7 +205,7 @@ def _alpha(s: Strands, style: Hair, fine: Floats, lock: Floats, clump: Floats) -
     below = falls_below_chin(style)
     end = ROWS - 1 if below else DOME + UPPER - 1
     ragged = {"straight": 9.0, "wavy": 20.0, "curly": 22.0, "coily": 9.0}.get(style.shape, 8.0)
-    ragged *= 1.6 if below else 1.0
+    ragged *= 1.6 if below or style.cut == "short" else 1.0
     alpha = body * smoothstep(0, 7, s.tip - ragged * (0.55 * (1 - fine) + 0.45 * (1 - clump)))
     tail = (s.sheet == SHEETS - 1) & (style.shape in TIED)
     if style.shape == "bun":
