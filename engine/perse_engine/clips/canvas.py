@@ -14,6 +14,7 @@ from perse_engine.cameras import front_camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
+from perse_engine.clips.torso import Torso, find_torso
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.head import NECK
@@ -67,6 +68,11 @@ class Canvas:
     def vertex_normal(self) -> Floats:
         """(V, 3) unit length."""
         return vertex_normals(self.figure.vertices, self.figure.faces)
+
+    @cached_property
+    def torso(self) -> Torso:
+        """What the portrait's garments hang on."""
+        return find_torso(self.portrait.head, self.anatomy)
 
     @cached_property
     def confidence(self) -> Floats:

@@ -6,13 +6,15 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from perse_engine.clips import earrings_edit, glasses_edit, hat_edit, headphones_edit
+from perse_engine.clips import clothes_edit, earrings_edit, glasses_edit, hat_edit, headphones_edit
 from perse_engine.clips.anatomy import Anatomy
 from perse_engine.clips.beard_edit import beard
 from perse_engine.clips.brow_edit import eyebrows
 from perse_engine.clips.canvas import Canvas, Edit
+from perse_engine.clips.clothes import clothes
 from perse_engine.clips.colors import Floats
 from perse_engine.clips.earrings import earrings
+from perse_engine.clips.eyes_edit import eyes
 from perse_engine.clips.face_edit import face
 from perse_engine.clips.glasses import frame_and_lenses
 from perse_engine.clips.hair_edit import hair
@@ -57,10 +59,16 @@ def _earrings(portrait: Portrait, anatomy: Anatomy, styles: Sequence[Any]) -> tu
     return (Piece("earrings", mesh, weights),)
 
 
+def _clothes(portrait: Portrait, anatomy: Anatomy, styles: Sequence[Any]) -> tuple[Piece, ...]:
+    mesh, weights = clothes(portrait.head, anatomy, styles)
+    return (Piece("clothes", mesh, weights),)
+
+
 DEPARTMENTS: Mapping[str, Department] = {
     "face": Department(lambda canvas, style, _worn, _seed: face(canvas, style)),
     "skin": Department(lambda canvas, style, _worn, seed: skin(canvas, style, seed)),
     "eyebrows": Department(lambda canvas, style, _worn, seed: eyebrows(canvas, style, seed)),
+    "eyes": Department(lambda canvas, style, _worn, _seed: eyes(canvas, style)),
     "mouth": Department(lambda canvas, style, _worn, _seed: mouth(canvas, style)),
     "nose": Department(lambda canvas, style, _worn, _seed: nose(canvas, style)),
     "beard": Department(
@@ -70,6 +78,9 @@ DEPARTMENTS: Mapping[str, Department] = {
     "hair": Department(
         lambda canvas, style, worn, seed: hair(canvas, style, worn["locks"], seed),
         lambda portrait, anatomy, styles: (locks(portrait.head, anatomy, styles),),
+    ),
+    "clothes": Department(
+        lambda canvas, style, worn, seed: clothes_edit.clothes(canvas, style, worn["clothes"], seed), _clothes
     ),
     "glasses": Department(
         lambda canvas, style, worn, _seed: glasses_edit.glasses(canvas, style, worn["glasses"], worn["lenses"]),

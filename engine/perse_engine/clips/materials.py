@@ -90,15 +90,20 @@ def _mirrored(surface: Worn) -> tuple[Floats, Floats]:
     return mirrored.astype(np.float32), toward.astype(np.float32)
 
 
+THREADS = {"knit": 3.4, "cloth": 1.3, "felt": 1.0, "straw": 2.6, "denim": 1.9}
+"""Millimetres from thread to thread."""
+
+
 def weave(surface: Worn, kind: str, across: Floats, along: Floats, seed: int) -> tuple[Floats, Floats]:
     """Relief (M,) metres and brightness (M,) of cloth whose threads run along `across`, `along` (M,) metres over it.
 
     Args:
         kind: knit, cloth, felt, straw or denim.
     """
-    x, y = across / MILLIMETRE, along / MILLIMETRE
-    fine, coarse = (surface_noise(surface.position, surface.normal, c * MILLIMETRE, seed + c) for c in (1, 3))
-    grain = 0.6 * fine + 0.4 * coarse - 0.5
+    # threads too fine for the texels are drawn coarser rather than as a false pattern
+    coarser = max(1.0, 3.6 * surface.texel_size / (THREADS[kind] * MILLIMETRE))
+    x, y = across / MILLIMETRE / coarser, along / MILLIMETRE / coarser
+    grain = surface_noise(surface.position, surface.normal, 1.6 * MILLIMETRE * min(coarser, 2), seed) - 0.5
     soft = surface_noise(surface.position, surface.normal, 16 * MILLIMETRE, seed + 7) - 0.5
     if kind == "knit":
         rib = np.cos(x * 2 * np.pi / 4.6)
@@ -114,7 +119,6 @@ def weave(surface: Worn, kind: str, across: Floats, along: Floats, seed: int) ->
         tone = value_noise(np.stack([place, row + 0.5], -1), seed) - 0.5
         return 0.35 * MILLIMETRE * over * (0.5 + 0.5 * strip), 0.93 + 0.07 * strip + 0.09 * over * strip + 0.16 * tone
     if kind == "denim":
-        twill = np.cos((x + y) * 2 * np.pi / 1.9)
+        twill = np.cos((x + y) * 2 * np.pi / 1.9) * (coarser < 2)
         return 0.12 * MILLIMETRE * twill, 0.95 + 0.09 * twill + 0.22 * grain + 0.10 * soft
-    thread = np.cos(x * 2 * np.pi / 1.3) * np.cos(y * 2 * np.pi / 1.3)
-    return 0.06 * MILLIMETRE * (thread + grain), 1 + 0.02 * thread + 0.07 * grain + 0.08 * soft
+    return 0.08 * MILLIMETRE * grain, 1 + 0.08 * grain + 0.08 * soft

@@ -89,12 +89,12 @@ def tube(path: Floats, wide: NDArray[np.floating], high: NDArray[np.floating], u
 
 
 def revolved(profile: Floats, origin: Floats, axis: Floats, across: Floats, columns: int) -> Floats:
-    """(n, columns, 3): `profile` (n, 2) of radius and height turned around `axis` (3,) through `origin` (3,).
+    """(n, columns, 3): `profile` (n, 2) of radius and height, rising, turned around `axis` (3,) through `origin` (3,).
 
     Args:
         across: (3,) where the first column lies, and the last on it, perpendicular to the axis.
     """
-    other = np.cross(axis, across)
+    other = np.cross(across, axis)
     angle = np.linspace(0, 2 * np.pi, columns)
     ring = np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * other
     return origin + profile[:, :1, None] * ring + profile[:, 1:, None] * axis

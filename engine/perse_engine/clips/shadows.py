@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,8 @@ SHADE = np.array([0.055, 0.035, 0.03], np.float32)
 """What shadows on skin and hair are blended towards: not black, as light comes through skin."""
 ON_HAIR = 0.35
 """Most that a shadow on hair may weigh: a haircut that is worn with it leaves the shadow hanging in the air."""
-EVERY = 3
-"""Of how many rows and columns of texels one is asked; the others lie between."""
+MOST_ASKED = 3000
+"""Texels of which the shade is computed; the others lie between."""
 
 
 def cast_shadow(
@@ -42,12 +44,13 @@ def cast_shadow(
         return sparse_layer(texels, SHADE, 1.0, np.zeros(0, np.float32))
     width = canvas.base.shape[1]
     rows, columns = texels // width, texels % width
-    asked = (rows % EVERY == 0) & (columns % EVERY == 0)
+    every = max(2, math.ceil(math.sqrt(len(texels) / MOST_ASKED)))
+    asked = (rows % every == 0) & (columns % every == 0)
     points = _placed(surface, texels[asked])
     normals = canvas.flat_normal[texels[asked]]
     blockers = surface.vertices if drop is None else surface.vertices + drop
     closed = 1 - ambient_occlusion(points, normals, blockers, surface.faces if faces is None else faces, reach)
-    amount = _between(rows, columns, asked, closed) * strongest
+    amount = _between(rows, columns, every, closed) * strongest
     hair = canvas.part("hair").reshape(-1)[texels]
     amount = np.where(
         hair | canvas.part("eyes", "bust").reshape(-1)[texels], amount, amount * canvas.exposed.reshape(-1)[texels]
@@ -78,15 +81,16 @@ def _placed(surface: Worn, texels: NDArray[np.int64]) -> Floats:
     return np.einsum("mk,mkc->mc", share, surface.vertices[canvas.figure.faces[triangle]])
 
 
-def _between(rows: NDArray, columns: NDArray, asked: NDArray[np.bool_], values: Floats) -> Floats:
-    """(M,) values at the texels, from those at the `asked` ones."""
-    top, left = rows.min() // EVERY * EVERY, columns.min() // EVERY * EVERY
-    shape = ((rows.max() - top) // EVERY + 2, (columns.max() - left) // EVERY + 2)
+def _between(rows: NDArray, columns: NDArray, every: int, values: Floats) -> Floats:
+    """(M,) values at the texels, from those in every so many rows and columns."""
+    asked = (rows % every == 0) & (columns % every == 0)
+    top, left = rows.min() // every * every, columns.min() // every * every
+    shape = ((rows.max() - top) // every + 2, (columns.max() - left) // every + 2)
     field, known = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    place = ((rows[asked] - top) // EVERY, (columns[asked] - left) // EVERY)
+    place = ((rows[asked] - top) // every, (columns[asked] - left) // every)
     field[place], known[place] = values, 1
-    x = ((columns - left) / EVERY).astype(np.float32)
-    y = ((rows - top) / EVERY).astype(np.float32)
+    x = ((columns - left) / every).astype(np.float32)
+    y = ((rows - top) / every).astype(np.float32)
     # beside the layout's edges, what is known next to it goes on
     wide = [cv2.GaussianBlur(image, (5, 5), 0.8) for image in (field, known)]
     read = [_sampled(image, x, y) for image in (field, known, *wide)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +56,13 @@ class Worn:
         share = self.canvas.texels.barycentric.reshape(-1, 3)[self.texels]
         return np.einsum("mk,mkc->mc", share, values[self.canvas.figure.faces[triangle]]).astype(np.float32)
 
+    @cached_property
+    def texel_size(self) -> float:
+        """Metres that a texel is wide, in the mean over the piece."""
+        corners = self.vertices[self.faces].astype(np.float64)
+        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+        return float(np.sqrt(area / max(len(self.texels), 1)))
+
     def some(self, chosen: NDArray[np.bool_]) -> Worn:
         """The same surface at the texels `chosen` (M,) only; it has no relief."""
         return dataclasses.replace(
@@ -89,6 +97,8 @@ class Worn:
             rise[0][:, None] * np.cross(step[1], self.normal) + rise[1][:, None] * np.cross(self.normal, step[0])
         ) / size
         slope *= facing
+        edge = cv2.erode(self.inside.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)[self.inside] == 0
+        slope[edge] = 0  # beside the layout there is nothing to compare with
         steep = np.linalg.norm(slope, axis=1, keepdims=True)
         bent = self.normal - slope * np.minimum(1, STEEPEST / np.maximum(steep, 1e-9))
         return (bent / np.linalg.norm(bent, axis=1, keepdims=True)).astype(np.float32)
