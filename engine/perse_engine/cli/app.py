@@ -21,7 +21,21 @@ AvatarFile = Annotated[Path, typer.Argument(metavar="X.perse", help="An avatar f
 Preset = Annotated[str, typer.Option(help="How long to take: draft, standard, high or paper.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 HeadModel = Annotated[str, typer.Option("--head", help="The head model: open, or your own FLAME file (.pkl or .npz).")]
+Masks = Annotated[
+    Path | None, typer.Option(help="A folder with masks of your own over the photo: hair.png, ears.png, …")
+]
 Styles = Annotated[Path | None, typer.Option(help="A file with styles of your own, in the form of catalogue.toml.")]
+PhotoOrVideo = Annotated[
+    Path | None, typer.Argument(metavar="PHOTO", help="A portrait photograph; not needed where there is a --video.")
+]
+Footage = Annotated[
+    Path | None,
+    typer.Option("--video", metavar="CLIP", help="Footage of the person, such as a phone clip, to learn from."),
+]
+HoldOut = Annotated[
+    str | None,
+    typer.Option(metavar="FRAMES", help="Frames of the video to measure by, never to learn from: 60-95,118-150."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -31,30 +45,38 @@ def portrait(
     out: Annotated[Path, typer.Option(help="Folder for the crop, matte, parts, landmarks and fit.")],
     head: HeadModel = "open",
     seed: Seed = 0,
+    masks: Masks = None,
     json: Json = False,
 ) -> None:
     """Read a photo and fit the head to it."""
     from perse_engine.cli.stages import run_portrait
 
-    run_portrait(photo, out, head, seed, json)
+    run_portrait(photo, out, head, seed, masks, json)
 
 
 @app.command(epilog="Example: perse build me.jpg --out me.perse --preset draft")
 def build(
-    photo: Photo,
+    photo: PhotoOrVideo = None,
+    *,
     out: Annotated[Path, typer.Option(help="The avatar file to write.")],
     preset: Preset = "standard",
     seed: Seed = 0,
     work: Annotated[Path | None, typer.Option(help="Folder of the job; beside --out by default.")] = None,
     head: HeadModel = "open",
     styles: Styles = None,
+    masks: Masks = None,
+    video: Footage = None,
+    hold_out: HoldOut = None,
+    edits: Annotated[
+        Path | None, typer.Option(help="A folder of edited portraits, named by category and style: hat_red_fez.png, …")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Turn a photo into an avatar. Run the same command again to resume."""
+    """Turn a photo, a video or both into an avatar. Run the same command again to resume."""
     from perse_engine.cli.stages import run_build
     from perse_engine.service.sources import Sources
 
-    run_build(photo, out, preset, seed, work, head, Sources(styles=styles), json)
+    run_build(photo, out, preset, seed, work, head, Sources(styles, masks, video, hold_out, edits), json)
 
 
 @app.command(epilog="Example: perse synthesize me.portrait --out me.dataset --preset draft")
@@ -121,12 +143,15 @@ def evaluate(
         Path | None, typer.Option(help="The clips, or the job's folder; found beside the avatar by default.")
     ] = None,
     sitters: Annotated[Path | None, typer.Option(help="Folder with portraits of other people, to compare.")] = None,
+    footage: Annotated[
+        bool, typer.Option("--footage", help="Only against footage that was held out (perse build --hold-out).")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure an avatar against its bars."""
     from perse_engine.cli.measuring import run_evaluate
 
-    run_evaluate(subject, report, dataset, sitters, json)
+    run_evaluate(subject, report, dataset, sitters, footage, json)
 
 
 @app.command(epilog="Example: perse gallery portraits --out gallery --preset draft")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,10 @@ class Atlas:
         return ((uv * [tile.width, tile.height] + corner) / size).astype(np.float32)
 
 
-def layout(side: int) -> Atlas:
-    """The atlas for a head texture of `side` x `side` texels, a multiple of 32."""
+def layout(side: int, more: Sequence[str] = ()) -> Atlas:
+    """The atlas for a head texture of `side` x `side` texels, a multiple of 32, with a tile for each name of `more`."""
     unit = side // 32
-    return Atlas(2 * side, side, {name: Tile(*(unit * n for n in box)) for name, box in PLAN.items()})
+    plan = dict(PLAN)
+    plan |= {name: (16 * (k % 4), 32 + 16 * (k // 4), 16, 16) for k, name in enumerate(more)}
+    height = side + 16 * unit * -(-len(more) // 4)
+    return Atlas(2 * side, height, {name: Tile(*(unit * n for n in box)) for name, box in plan.items()})

@@ -12,6 +12,8 @@ import numpy as np
 from perse_engine.clips.anatomy import Anatomy, find_anatomy
 from perse_engine.clips.atlas import HAIR, HEAD, Atlas, layout
 from perse_engine.clips.bare_skin import prepared_canvas
+from perse_engine.clips.bringing import bring
+from perse_engine.clips.brought import Brought
 from perse_engine.clips.canvas import Edit
 from perse_engine.clips.catalogue import Catalogue
 from perse_engine.clips.colors import Floats
@@ -31,14 +33,20 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
     The same portrait and catalogue give the same wardrobe, to the last byte: grain is seeded by the style's name.
     """
     anatomy = find_anatomy(portrait.head)
+    plain = layout(portrait.texture.shape[0])
+    bringing = bring(portrait, anatomy, catalogue, _assembled(portrait, [], plain), _base(portrait, plain))
     pieces = {category.name: _pieces(portrait, anatomy, catalogue, category.name) for category in catalogue.categories}
-    atlas = layout(portrait.texture.shape[0])
-    figure = _assembled(portrait, [piece for group in pieces.values() for piece in group], atlas)
+    atlas = layout(portrait.texture.shape[0], [piece.name for piece in bringing.pieces.values()])
+    every = [*(piece for group in pieces.values() for piece in group), *bringing.pieces.values()]
+    figure = _assembled(portrait, every, atlas)
     texels = texel_map(figure.uv, figure.uv_faces, (atlas.height, atlas.width))
     canvas = prepared_canvas(portrait, anatomy, figure, _base(portrait, atlas), texels)
     edits: list[Edit] = []
     for k, (style, parameters) in enumerate(zip(catalogue.styles, catalogue.parameters, strict=True)):
-        place = catalogue.indices(style.category).index(k)
+        if k in bringing.taken:
+            edits.append(bringing.edit(canvas, k))
+            continue
+        place = _drawn(catalogue, style.category).index(k)
         worn = {piece.name: piece.mesh.shapes[place] for piece in pieces[style.category]}
         seed = zlib.crc32(style.slider.encode()) % 65536
         edits.append(DEPARTMENTS[style.category].edit(canvas, parameters, worn, seed))
@@ -65,8 +73,13 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
     )
 
 
+def _drawn(catalogue: Catalogue, category: str) -> list[int]:
+    """Where the styles of `category` are that a department draws; the others are brought."""
+    return [k for k in catalogue.indices(category) if not isinstance(catalogue.parameters[k], Brought)]
+
+
 def _pieces(portrait: Portrait, anatomy: Anatomy, catalogue: Catalogue, category: str) -> tuple[Piece, ...]:
-    styles = [catalogue.parameters[k] for k in catalogue.indices(category)]
+    styles = [catalogue.parameters[k] for k in _drawn(catalogue, category)]
     return DEPARTMENTS[category].pieces(portrait, anatomy, styles) if styles else ()
 
 
@@ -93,8 +106,11 @@ def _assembled(portrait: Portrait, pieces: Sequence[Piece], atlas: Atlas) -> Fig
         weights.append(skinning)
         labels.append(np.full(len(triangles), len(head.parts) + k, np.uint8))
         first, first_uv = first + len(points), first_uv + len(placed)
-    still = first - sum(len(part) for part in directions)
-    directions.append(np.zeros((still, 3, len(head.expression_names)), np.float32))
+    units = len(head.expression_names)
+    directions.append(np.zeros((len(shell.vertices), 3, units), np.float32))
+    for p in pieces:
+        still = np.zeros((len(p.mesh.bind), 3, units), np.float32)
+        directions.append(still if p.expressions is None else p.expressions)
     return Figure(
         vertices=np.concatenate(vertices).astype(np.float32),
         faces=np.concatenate(faces).astype(np.int32),
@@ -115,7 +131,7 @@ def _assembled(portrait: Portrait, pieces: Sequence[Piece], atlas: Atlas) -> Fig
 def _base(portrait: Portrait, atlas: Atlas) -> Floats:
     """(A, B, 4) the person with no style: head opaque, own hair, what can be put on invisible."""
     base = np.zeros((atlas.height, atlas.width, 4), np.float32)
-    base[:, atlas.tiles[HEAD].width :, :3] = 0.25  # a neutral from which colours come while the alpha comes
+    base[..., :3] = 0.25  # a neutral from which colours come while the alpha comes
     base[atlas.tiles[HEAD].slices()] = np.concatenate([portrait.texture, np.ones_like(portrait.texture[..., :1])], -1)
     paint_lashes(base[atlas.tiles[HEAD].slices()], portrait)
     tile = atlas.tiles[HAIR]

@@ -59,8 +59,9 @@ def label_faces(canvas: Canvas) -> NDArray[np.uint8]:
     skin = np.zeros(len(figure.faces), bool)
     for k, part in enumerate(figure.parts):
         here = figure.face_parts == k
-        if part in _OF_PART:
-            labels[here] = LABELS.index(_OF_PART[part])
+        own = part.removeprefix("brought_")
+        if own in _OF_PART:
+            labels[here] = LABELS.index(_OF_PART[own])
         else:
             skin |= here
     lips = np.clip(canvas.at_vertices(canvas.lips), 0, 1)

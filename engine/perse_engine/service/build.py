@@ -16,6 +16,8 @@ from perse_engine.clips.catalogue import Catalogue
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
 from perse_engine.heads.head import Head
+from perse_engine.portraits.parsing import Parser
+from perse_engine.portraits.portrait import Portrait
 from perse_engine.progress import Progress
 from perse_engine.service.job import LOCK, PREVIEW, Job, Order, open_job
 from perse_engine.service.library import file_hash
@@ -28,7 +30,7 @@ PORTRAIT, DATASET, TRAINING = "portrait", "dataset", "training"
 
 
 def build(
-    photo: Path,
+    photo: Path | None,
     out: Path,
     *,
     preset: str,
@@ -38,7 +40,7 @@ def build(
     sources: Sources | None = None,
     progress: Progress,
 ) -> Job:
-    """Build the avatar of `photo` into `out`, in the job's folder `work`.
+    """Build the avatar of `photo`, or of the person in `sources.video`, into `out`, in the job's folder `work`.
 
     Whatever an earlier run of the same order has finished there is kept.
 
@@ -53,17 +55,26 @@ def build(
         PerseError: a stage failed.
         Cancelled: `progress` said so; the folder can be resumed.
     """
+    from perse_engine.clips.brought import read_edits
     from perse_engine.clips.catalogue import shipped_and
     from perse_engine.clips.presets import clips_preset
+    from perse_engine.portraits.parsing import parser_of
     from perse_engine.training.presets import training_preset
 
     clips_preset(preset), training_preset(preset)
     if out.is_dir():
         raise InputError("wrong-path", f"{out} is a folder", "name a .perse file in it")
     sources = sources or Sources()
+    if photo is None and sources.video is None:
+        raise InputError("no-input", "neither a photo nor a video was given", "name a photo, or a video with --video")
+    sources.held_out()
     hashes = sources.hashes()
-    order = Order(photo_hash(photo), head if head == OPEN_HEAD else photo_hash(Path(head)), preset, seed, hashes)
+    portrayed = photo_hash(photo) if photo is not None else ""
+    order = Order(portrayed, head if head == OPEN_HEAD else photo_hash(Path(head)), preset, seed, hashes)
     catalogue = shipped_and(sources.styles)  # a wrong table is said before any work is done
+    if sources.edits is not None:
+        read_edits(sources.edits)
+    parser = parser_of(sources.masks)
     fresh = not work.exists()
     work.mkdir(parents=True, exist_ok=True)
     with held(work / LOCK):
@@ -72,7 +83,7 @@ def build(
             return job
         job.set_state("running")
         try:
-            _run(job, photo, out, head, catalogue, progress)
+            _run(job, photo, out, head, sources, catalogue, parser, progress)
         except BaseException as error:
             job.fail(error)
             if fresh and isinstance(error, InputError) and not job.stages:
@@ -112,11 +123,22 @@ def load_head(name: str) -> Head:
     return load_flame(Path(name))
 
 
-def _run(job: Job, photo: Path, out: Path, head: str, catalogue: Catalogue, progress: Progress) -> None:
+def _run(
+    job: Job,
+    photo: Path | None,
+    out: Path,
+    head: str,
+    sources: Sources,
+    catalogue: Catalogue,
+    parser: Parser,
+    progress: Progress,
+) -> None:
     from perse_engine.clips.dataset import load_dataset, synthesize
     from perse_engine.clips.presets import clips_preset
-    from perse_engine.portraits.fitting import fit_portrait
+    from perse_engine.clips.recorded import add_recording
     from perse_engine.portraits.portrait_files import load_portrait, save_portrait
+    from perse_engine.portraits.recording import load_recording
+    from perse_engine.service.footage import RECORDING
     from perse_engine.training.presets import training_preset
     from perse_engine.training.training import train
 
@@ -124,7 +146,7 @@ def _run(job: Job, photo: Path, out: Path, head: str, catalogue: Catalogue, prog
     seed = job.order.seed
 
     def fit() -> None:
-        portrait = fit_portrait(photo, load_head(head), seed=seed, progress=report)
+        portrait = _fitted(photo, sources, load_head(head), job.folder, seed=seed, parser=parser, progress=report)
         save_portrait(portrait, job.folder / PORTRAIT)
         x, y, side = (round(number) for number in portrait.crop)
         crop = PillowImage.fromarray(portrait.photo).crop((x, y, x + side, y + side))
@@ -133,7 +155,11 @@ def _run(job: Job, photo: Path, out: Path, head: str, catalogue: Catalogue, prog
     def clips() -> None:
         portrait = load_portrait(job.folder / PORTRAIT)
         preset = clips_preset(job.order.preset)
-        synthesize(portrait, catalogue, preset, job.folder / DATASET, seed=seed, progress=report)
+        every = with_edits_of(sources, portrait, catalogue)
+        synthesize(portrait, every, preset, job.folder / DATASET, seed=seed, progress=report)
+        if sources.video is not None:
+            recording = load_recording(job.folder / RECORDING)
+            add_recording(recording, portrait, job.folder / DATASET, sources.held_out(), report)
 
     def learn() -> Avatar:
         dataset = load_dataset(job.folder / DATASET)
@@ -150,6 +176,33 @@ def _run(job: Job, photo: Path, out: Path, head: str, catalogue: Catalogue, prog
         stream.write(read_thumbnail(out))
     job.set_state("done", out=str(out.resolve()), avatar=file_hash(out))
     report("write", 1, 1)
+
+
+def with_edits_of(sources: Sources, portrait: Portrait, catalogue: Catalogue) -> Catalogue:
+    """`catalogue` with the styles that the user's edited portraits show.
+
+    Raises:
+        InputError: "no-edits", or as `read_edits`.
+    """
+    if sources.edits is None:
+        return catalogue
+    from perse_engine.clips.brought import read_edits, usable, with_edits
+    from perse_engine.portraits.tasks import open_tracker
+
+    return with_edits(catalogue, usable(read_edits(sources.edits), portrait, open_tracker()))
+
+
+def _fitted(
+    photo: Path | None, sources: Sources, head: Head, folder: Path, *, seed: int, parser: Parser, progress: Progress
+) -> Portrait:
+    from perse_engine.portraits.fitting import fit_portrait
+    from perse_engine.service.footage import fit_video
+
+    if sources.video is not None:
+        held_out = sources.held_out()
+        return fit_video(sources.video, photo, head, held_out, folder, seed=seed, progress=progress, parser=parser)
+    assert photo is not None  # build() has asked for one of the two
+    return fit_portrait(photo, head, seed=seed, progress=progress, parser=parser)
 
 
 def _timed(job: Job, stage: str, work: Callable[[], T]) -> T:

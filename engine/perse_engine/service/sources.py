@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from pathlib import Path
 
 from perse_engine.errors import InputError
@@ -16,18 +17,58 @@ class Sources:
 
     Attributes:
         styles: a catalogue of more styles, TOML.
+        masks: a folder of masks by part name, PNG.
+        video: footage of the person.
+        hold_out: frames of the video that nothing is learnt from, as in `parse_frames`.
+        edits: a folder of edited portraits, named by category and style.
     """
 
     styles: Path | None = None
+    masks: Path | None = None
+    video: Path | None = None
+    hold_out: str | None = None
+    edits: Path | None = None
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 by field of everything that was given.
+        """SHA-256 by field of everything that was given; of words themselves.
 
         Raises:
             InputError: as `input_hash`.
         """
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: input_hash(path) for name, path in given.items() if path is not None}
+        return {
+            name: value if isinstance(value, str) else input_hash(value)
+            for name, value in given.items()
+            if value is not None
+        }
+
+    def held_out(self) -> frozenset[int]:
+        """The frames of the video that nothing is learnt from.
+
+        Raises:
+            InputError: "bad-frames".
+        """
+        if self.hold_out is None:
+            return frozenset()
+        if self.video is None:
+            raise InputError("bad-frames", "there is no video to hold frames out of", "name one with --video")
+        return parse_frames(self.hold_out)
+
+
+def parse_frames(text: str) -> frozenset[int]:
+    """Frame numbers, from 0, of "60-95,118-150": blocks with their first and last frame, or single frames.
+
+    Raises:
+        InputError: "bad-frames".
+    """
+    frames: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,7})\s*(?:-\s*(\d{1,7})\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first or last - first > 100_000:
+            raise InputError("bad-frames", f"{part.strip()!r} is no block of frames", "write them as 60-95,118-150")
+        frames.update(range(first, last + 1))
+    return frozenset(frames)
 
 
 def input_hash(path: Path) -> str:
