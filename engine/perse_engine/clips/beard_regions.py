@@ -22,8 +22,8 @@ def coverage(a: Anatomy, style: Beard, point: Floats, region: Floats, seed: int)
     chin = (a.chin[1] - a.mouth[1]) / unit
     width = min(a.mouth_half_width / unit, 25.0)
 
-    low = -3.0 - 5.5 * smoothstep(width - 9, width + 1, x)
-    moustache = smoothstep(width + 9, width + 3, x) * smoothstep(nose - 0.5 - 0.12 * x, nose - 4.5 - 0.12 * x, y)
+    low = -3.0 - 3.0 * smoothstep(width - 9, width + 1, x)
+    moustache = smoothstep(width + 10, width - 2, x) * smoothstep(nose - 0.5 - 0.12 * x, nose - 4.5 - 0.12 * x, y)
     moustache *= smoothstep(low - 3, low + 2, y) * smoothstep(a.mouth[2] - 0.040, a.mouth[2] - 0.028, z)
 
     side = width - 1 + 4 * smoothstep(chin + 12, chin + 24, y)

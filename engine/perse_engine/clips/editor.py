@@ -143,4 +143,8 @@ def _base(portrait: Portrait, atlas: Atlas) -> Floats:
     )
     shrunk[..., :3] /= np.maximum(shrunk[..., 3:], 1e-4)
     base[tile.slices()] = shrunk
+    own = shrunk[shrunk[..., 3] > 0.7, :3]
+    if len(own):  # what grows has a colour from its first faint strand
+        for name in ("locks", "whiskers"):
+            base[atlas.tiles[name].slices()][..., :3] = 0.8 * np.median(own, 0)
     return base

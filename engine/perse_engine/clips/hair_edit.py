@@ -87,6 +87,8 @@ def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
     around = np.arctan2(point[:, 0], point[:, 2]) * 26
     tufts = strands(around, height * 3, seed + 5)
     onset = in_waves(0.65 * tufts + 0.35 * np.clip(-height, 0, 1), canvas.flat_base[shell, 3], WAVES)
+    if style.cut in SIDES:  # not before there is something under it
+        onset = 0.2 + 0.75 * onset
     full = np.ones(len(shell), np.float32)
     gone = sparse_layer(shell, canvas.flat_base[shell, :3], 0.0, full, onset, 1 / WAVES)
     painted_on = np.flatnonzero(canvas.painted_hair > 0.004)
@@ -119,7 +121,7 @@ def _roots(canvas: Canvas, style: Hair, seed: int) -> Layer:
     both = density + own * (1 - density)
     shown = canvas.lit(texels, oklab_to_srgb(lab))
     color = bare + (density / np.maximum(both, 1e-6))[:, None] * (shown - bare)
-    onset = in_waves(0.6 * (1 - edge) + 0.4 * patch, both, WAVES)
+    onset = in_waves(0.6 * (1 - edge) + 0.4 * patch, both, WAVES) * (1.0 if buzzed else 0.25)
     return sparse_layer(texels, color, 1.0, both, onset, 1 / WAVES)
 
 
