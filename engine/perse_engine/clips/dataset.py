@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
-from perse_engine.clips.animator import Frame, Look, changed_spans, look_of, render_frame
-from perse_engine.clips.boxes import Box, box_of, window, within
+from perse_engine.clips.animator import Look, look_of, render_frame
 from perse_engine.clips.catalogue import Catalogue
 from perse_engine.clips.editor import dress
 from perse_engine.clips.frames import (
@@ -41,6 +40,7 @@ from perse_engine.clips.frames import (
 from perse_engine.clips.labels import UNKNOWN
 from perse_engine.clips.motion import camera_of, photo_camera, photo_state, whole_photo_camera
 from perse_engine.clips.performance import Performance
+from perse_engine.clips.pictures import draw_over, write_frame
 from perse_engine.clips.plan import plan
 from perse_engine.clips.planned import PlannedClip
 from perse_engine.clips.presets import ClipsPreset
@@ -59,7 +59,6 @@ LEAST_PHOTO, MOST_PHOTO = 256, 1024
 """Side in pixels between which the photo's crop keeps its own resolution."""
 MOST_WAITING = 8
 """Frames that may wait to be written, so that a fast renderer does not fill the memory."""
-FAST_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 
 
 def synthesize(
@@ -245,7 +244,7 @@ def _write_clip(
             if key not in looks:
                 looks = {key: look_of(wardrobe, state)}  # only the latest: a look is 20 MB
             below = None if planned.below is None else whole[planned.below]
-            rgba, parts, box = _drawn(wardrobe, looks[key], state, camera, below)
+            rgba, parts, box = draw_over(wardrobe, looks[key], state, camera, below)
             waiting.append(writers.submit(write_frame, place, k, rgba, parts))
             described.append((state, camera) if below is None else Overlay(planned.attributes, below.name, box))
             while len(waiting) > MOST_WAITING:
@@ -254,39 +253,6 @@ def _write_clip(
         for future in waiting:
             future.result()
     write_json(folder / CLIPS / f"{clip.name}.json", clip_to_json(clip.split, described))
-
-
-def _drawn(
-    wardrobe: Wardrobe, look: Look, state: AvatarState, camera: Camera, below: ClipFrame | None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Box]:
-    """A frame, or the box of it that differs from the frame below: straight RGBA, labels, and the box."""
-    if below is None:
-        frame = render_frame(wardrobe, state, camera, look=look)
-        return rgba_bytes(frame), frame.parts, (0, 0, camera.width, camera.height)
-    spans = changed_spans(wardrobe, look, state, camera)
-    box = box_of(spans)
-    here, changed = window(box), within(spans, box)
-    frame = render_frame(wardrobe, state, camera, look=look, spans=spans)
-    drawn = rgba_bytes(Frame(frame.color[here], frame.alpha[here], frame.parts[here]))
-    return (
-        np.where(changed[..., None], drawn, below.image()[here]),
-        np.where(changed, frame.parts[here], below.parts()[here]),
-        box,
-    )
-
-
-def rgba_bytes(frame: Frame) -> NDArray[np.uint8]:
-    """(H, W, 4) sRGB and straight alpha."""
-    rgba = np.concatenate([frame.color, frame.alpha[..., None]], -1)
-    return (np.clip(rgba, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def write_frame(place: Path, number: int, rgba: NDArray[np.uint8], parts: NDArray[np.uint8]) -> None:
-    """Write the `number`-th frame of a clip into its folder: straight `rgba` (H, W, 4) and labels (H, W)."""
-    picture = cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA)
-    for suffix, image in (("png", picture), ("parts.png", parts)):
-        _, content = cv2.imencode(".png", image, FAST_PNG)
-        (place / f"{number:04d}.{suffix}").write_bytes(content.tobytes())
 
 
 @contextlib.contextmanager

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.clips.animator import look_of, render_frame
-from perse_engine.clips.dataset import clear_errors, write_frame
+from perse_engine.clips.dataset import clear_errors
 from perse_engine.clips.frames import CLIPS, HELD_OUT, INDEX, RECORDED, Dataset, clip_to_json, load_dataset
 from perse_engine.clips.labels import UNKNOWN
+from perse_engine.clips.pictures import write_frame
 from perse_engine.clips.planned import Split
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.errors import InputError
