@@ -136,12 +136,21 @@ def presence(styles: Sequence[Style], weights: NDArray[np.floating]) -> NDArray[
     """How far each style's appearance has come, (K,) in [0, 1], at `weights` (K,) from `style_weights`.
 
     The shape of a style follows its weight; its colour and opacity follow this. A morph follows the weight, a growing
-    style covers fully at `GROW_FULL_AT`, a style that is put on is solid from `APPEAR_FULL_AT`. Where that brings a
-    category above one, it is normalised as the weights are.
+    style covers fully at `GROW_FULL_AT`, a style that is put on is solid from `APPEAR_FULL_AT`. The sum of that, one at
+    most, is how present a category is; its styles share it as their weights are, so that from one style to another
+    everything changes evenly.
     """
     full_at = {"morph": 1.0, "grow": GROW_FULL_AT, "appear": APPEAR_FULL_AT}
     reach = np.array([full_at[style.between] for style in styles])
-    return _normalised(styles, np.clip(weights / reach, 0.0, 1.0)).astype(np.float32)
+    come = np.clip(weights / reach, 0.0, 1.0)
+    sizes = np.clip(weights, 0.0, None)
+    shown = np.zeros(len(styles), np.float32)
+    for category in {style.category for style in styles}:
+        own = [k for k, style in enumerate(styles) if style.category == category]
+        total = float(sizes[own].sum())
+        if total > 0:
+            shown[own] = sizes[own] / total * min(float(come[own].sum()), 1.0)
+    return shown
 
 
 def expression_weights(names: Sequence[str], sliders: Mapping[str, float]) -> NDArray[np.float32]:

@@ -85,11 +85,11 @@ def find_anatomy(head: Head) -> Anatomy:
     tip = _front(vertices, middle, (mouth_y + 0.005 * size, eye_y - 0.005 * size))
     lip = np.flatnonzero(middle & (vertices[:, 1] > mouth_y + 0.006 * size) & (vertices[:, 1] < tip[1]))
     lip = lip[vertices[lip, 2] > mouth_z - 0.02 * size]
-    nose_base: Floats = (tip + mouth) / 2
+    nose_base = ((tip + mouth) / 2).astype(np.float32)
     if len(lip):  # going down from the tip, where the profile stops falling back
         hollow = vertices[lip, 2].min()
         back = lip[vertices[lip, 2] < hollow + 0.25 * (tip[2] - hollow)]
-        nose_base = vertices[back[vertices[back, 1].argmax()]]
+        nose_base = vertices[back[vertices[back, 1].argmax()]].astype(np.float32)
     low = middle & (vertices[:, 1] < mouth_y) & (vertices[:, 2] > mouth_z - 0.025)
     low &= (jaw > 0.3) if (low & (jaw > 0.3)).any() else (vertices[:, 1] > mouth_y - 0.05 * size)
     chin = (
@@ -110,7 +110,7 @@ def find_anatomy(head: Head) -> Anatomy:
         mouth,
         half_width,
         chin.astype(np.float32),
-        nose_base.astype(np.float32),
+        nose_base,
         np.stack([top for top, *_ in ears]),
         np.stack([center for _, center, *_ in ears]),
         np.array([half for *_, half, _ in ears], np.float32),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, dilated, merged, sparse_layer
@@ -31,7 +32,7 @@ def clothes(canvas: Canvas, style: Clothes, shape: Floats, seed: int) -> Edit:
     surface = worn(canvas, "clothes", placed)
     torso = canvas.torso
     albedo, height, painted = _cloth(surface, style, torso, seed)
-    color = matt(surface, albedo, height, surface.openness(30 * MILLIMETRE))
+    color = matt(surface, albedo, height, surface.openness(30 * MILLIMETRE, surface.faces_at(painted)))
     count = GRIDS["body"].rows * GRIDS["body"].columns
     lower = surface.own[:count]
     facing = surface.vertex_normal[lower]
@@ -42,7 +43,7 @@ def clothes(canvas: Canvas, style: Clothes, shape: Floats, seed: int) -> Edit:
     return Edit(merged([solid, skin, shade]), moves(canvas, placed), np.zeros((5, 3), np.float32))
 
 
-def _cloth(surface: Worn, style: Clothes, torso: Torso, seed: int) -> tuple[Floats, Floats, Floats]:
+def _cloth(surface: Worn, style: Clothes, torso: Torso, seed: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Albedo (M, 3), relief (M,) metres and whether it shows (M,) of every texel of the garment."""
     count = len(surface.texels)
     albedo, height = np.tile(hex_to_srgb(style.color), (count, 1)), np.zeros(count, np.float32)

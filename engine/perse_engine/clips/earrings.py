@@ -37,10 +37,9 @@ GRIDS: tuple[dict[str, Grid], dict[str, Grid]] = (_grids(0.0), _grids(0.5))
 def has(style: Earrings) -> tuple[str, ...]:
     """The grids that a style shows."""
     hanging = style.hang > 0
-    shown = ("hoop",) if style.hoop > 0 else ("ball",)
-    if style.hoop > 0 and hanging:
-        shown = ("hoop", "ball")
-    return (*shown, *(("stem",) if hanging else ()), *(("clasp",) if hanging and style.hoop == 0 else ()))
+    hoop = ("hoop",) if style.hoop > 0 else ()
+    ball = ("ball",) if hanging or not hoop else ()
+    return (*hoop, *ball, *(("stem",) if hanging else ()), *(("clasp",) if hanging and not hoop else ()))
 
 
 def earrings(head: Head, anatomy: Anatomy, styles: Sequence[Earrings]) -> tuple[Accessory, Floats]:

@@ -31,10 +31,10 @@ def earrings(canvas: Canvas, style: Earrings, shape: Floats, seed: int) -> Edit:
     """
     placed = with_piece(canvas, "earrings", shape)
     surface = worn(canvas, "earrings", placed)
-    openness = surface.openness(10 * MILLIMETRE)
     shown = has(style)
+    painted = np.any([ear[name].local(surface.uv)[0] for ear in GRIDS for name in shown], axis=0)
+    openness = surface.openness(10 * MILLIMETRE, surface.faces_at(painted))
     color = np.zeros((len(surface.texels), 3), np.float32)
-    painted = np.zeros(len(surface.texels), bool)
     for ear in GRIDS:
         for name in shown:
             here, local = ear[name].local(surface.uv)
@@ -43,7 +43,6 @@ def earrings(canvas: Canvas, style: Earrings, shape: Floats, seed: int) -> Edit:
                 color[here] = _stone(part, style, local[here], openness[here], seed)
             else:
                 color[here] = metal(part, style.color if name == "ball" else style.metal, openness[here])
-            painted |= here
     solid = sparse_layer(surface.texels, color, 1.0, painted.astype(np.float32))
     shade = cast_shadow(surface, 9 * MILLIMETRE, 0.8, None, surface.faces_at(painted))
     return Edit(merged([solid, shade]), moves(canvas, placed), np.zeros((5, 3), np.float32))

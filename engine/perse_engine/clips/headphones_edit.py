@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
@@ -26,23 +27,22 @@ def headphones(canvas: Canvas, style: Headphones, shape: Floats, seed: int) -> E
     """
     placed = with_piece(canvas, "headphones", shape)
     surface = worn(canvas, "headphones", placed)
-    openness = surface.openness(15 * MILLIMETRE)
+    shown = np.any([GRIDS[name].local(surface.uv)[0] for name in has(style)], axis=0)
+    openness = surface.openness(15 * MILLIMETRE, surface.faces_at(shown))
     color = np.zeros((len(surface.texels), 3), np.float32)
-    painted = np.zeros(len(surface.texels), bool)
     for name in has(style):
         here, local = GRIDS[name].local(surface.uv)
         color[here] = _painted(surface, style, name, here, local, openness, seed)
-        painted |= here
     if style.kind == "band":
         _press(surface, placed, shape)
         surface = worn(canvas, "headphones", placed)
-    solid = sparse_layer(surface.texels, color, 1.0, painted.astype(np.float32))
-    shade = cast_shadow(surface, 18 * MILLIMETRE, 0.8, None, surface.faces_at(painted))
+    solid = sparse_layer(surface.texels, color, 1.0, shown.astype(np.float32))
+    shade = cast_shadow(surface, 18 * MILLIMETRE, 0.8, None, surface.faces_at(shown))
     return Edit(merged([solid, shade]), moves(canvas, placed), np.zeros((5, 3), np.float32))
 
 
 def _painted(
-    surface: Worn, style: Headphones, name: str, here: Floats, local: Floats, openness: Floats, seed: int
+    surface: Worn, style: Headphones, name: str, here: NDArray[np.bool_], local: Floats, openness: Floats, seed: int
 ) -> Floats:
     """(M, 3) sRGB of the grid `name`."""
     part, opened, place = surface.some(here), openness[here], local[here]

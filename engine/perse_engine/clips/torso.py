@@ -33,9 +33,9 @@ class Torso:
     """
 
     center: NDArray[np.float64]
-    profile: NDArray[np.float64]
-    length: NDArray[np.float64]
-    neck: NDArray[np.float64]
+    profile: Floats
+    length: Floats
+    neck: Floats
     lean: NDArray[np.float64]
     size: float
 

@@ -74,11 +74,18 @@ class Worn:
         shown = np.unique(self.canvas.texels.triangle.reshape(-1)[self.texels[chosen]])
         return self.canvas.figure.faces[shown]
 
-    def openness(self, reach: float, *others: str) -> Floats:
-        """(M,) in [0, 1]: how much of the light arrives that the piece itself, the head and `others` may keep off."""
+    def openness(self, reach: float, shown: NDArray[np.int32] | None = None) -> Floats:
+        """(M,) in [0, 1]: how much of the light arrives that the head and the piece itself may keep off.
+
+        Args:
+            reach: metres beyond which nothing does.
+            shown: (F, 3) the piece's faces that are there, or None for all.
+        """
         figure = self.canvas.figure
-        parts = [k for k, name in enumerate(figure.parts) if name in ("skin", "bust", *others)]
-        blockers = np.concatenate([figure.faces[np.isin(figure.face_parts, parts)], self.faces])
+        parts = [k for k, name in enumerate(figure.parts) if name in ("skin", "bust")]
+        blockers = np.concatenate(
+            [figure.faces[np.isin(figure.face_parts, parts)], self.faces if shown is None else shown]
+        )
         value = np.ones((len(self.vertices), 1), np.float32)
         points = self.vertices[self.own] + 0.0004 * self.vertex_normal[self.own]
         value[self.own, 0] = ambient_occlusion(points, self.vertex_normal[self.own], self.vertices, blockers, reach)
