@@ -239,7 +239,7 @@ def _continues(before: Face, face: Face) -> bool:
 
 def _sighting(number: int, face: Face, pixels: Bytes) -> Sighting:
     area = _portrait(pixels, face, margin=0.0)
-    side = 96
+    side = min(96, *area.shape[:2])  # never enlarged: that would be sharp nowhere
     grey = cv2.resize(cv2.cvtColor(area, cv2.COLOR_RGB2GRAY), (side, side), interpolation=cv2.INTER_AREA)
     values = grey.astype(np.float32) / np.float32(255)
     edges = cv2.Laplacian(values, cv2.CV_32F)

@@ -8,6 +8,7 @@ nothing lags. Solved frame by frame, back and forth (block Gauss–Seidel), each
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ LOOSER = 1.5
 SPARSITY = 0.4
 """What it costs to use a unit, relative to a still photograph: the other frames speak for it too."""
 BEYOND = 1.25
-"""How far a unit may go beyond full strength: some people's mouths open wider than the model's."""
+"""How far units of jaw and mouth may go beyond full strength: some people's mouths open wider than the model's."""
 LID_WEIGHT, LIP_WEIGHT, BROW_WEIGHT, OUTLINE_WEIGHT = 5.0, 4.0, 1.5, 0.25
 
 
@@ -88,7 +89,8 @@ class HeadSequence:
         self.unit_basis = correspondence.points(head, expressions)
         has_jaw = "jawopen" in head.expression_names
         self._low = np.append(self.priors.low, 0.0)
-        self._high = np.append(BEYOND * self.priors.high, 0.0 if has_jaw else JAW_LIMIT)
+        open_ended = np.array([name.startswith(("jaw", "mouth")) for name in head.expression_names])
+        self._high = np.append(np.where(open_ended, BEYOND, 1.0) * self.priors.high, 0.0 if has_jaw else JAW_LIMIT)
         self._precision = np.append(1 / (LOOSER * self.priors.deviation) ** 2, 25.0)
         quick = np.array([name.startswith(QUICK) for name in head.expression_names] + [True])
         self._unit_stiffness = 1 / np.where(quick, QUICK_STEP, UNIT_STEP) ** 2
@@ -165,6 +167,11 @@ class HeadSequence:
             )
             hessian[at, at] += stiffness
             gradient += stiffness * step
+
+    def answer(self, answers: Mapping[int, Doubles]) -> None:
+        """Take it that the landmarks answer to these units by (468, 3) metres per unit, not as the surface moves."""
+        for k, moved in answers.items():
+            self.unit_basis[:, :, k] = moved
 
     def absorb(self, k: int) -> None:
         """Believe frame `k`: what its landmarks still lack is this person's, in every frame."""

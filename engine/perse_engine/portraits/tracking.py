@@ -21,6 +21,7 @@ from perse_engine.portraits.fit import photo_lens
 from perse_engine.portraits.fitting import eyeball_radius
 from perse_engine.portraits.following import GAP_S, Followed
 from perse_engine.portraits.gaps import lid_gap
+from perse_engine.portraits.habits import measured_units
 from perse_engine.portraits.landmarks import LEFT_LIDS, RIGHT_LIDS, Tracker
 from perse_engine.portraits.portrait import Portrait
 from perse_engine.portraits.recording import Recording
@@ -100,6 +101,7 @@ def track_head(
     head, count = portrait.head, len(followed.sightings)
     progress(STAGE, 0, SWEEPS + 1)
     sequence = _sequence(video, followed, head, tracker, np.arange(count))
+    sequence.answer(measured_units(portrait, tracker))
     numbers = np.array([sighting.frame for sighting in followed.sightings])
     if portrait_frame is not None and portrait_frame in numbers:
         _believe(sequence, portrait, int(np.flatnonzero(numbers == portrait_frame)[0]))

@@ -18,6 +18,8 @@ BEYOND = 1.15
 """How far drivers go beyond what the recording shows, relative to it."""
 LEAST_MOTION = 5e-4
 """Metres that the recording's expressions must move a triangle for its Gaussians to be corrected."""
+ALIKE, MOST_TIMES = 0.25, 8
+"""Distance of expressions that count as one, and how often a rare view is repeated at most."""
 INNER = ("teeth", "tongue", "mouth", "eyes", "lashes", "sockets")
 """Parts that are always corrected: what they show changes although they hardly move."""
 
@@ -46,6 +48,21 @@ def start_correctives(avatar: Avatar, recorded: Sequence[View]) -> Correctives:
         offsets=nothing,
         colors=nothing.copy(),
     )
+
+
+def balanced(recorded: Sequence[View], names: tuple[str, ...]) -> tuple[View, ...]:
+    """`recorded` with the views of rare expressions repeated: people on film are mostly at rest.
+
+    Args:
+        names: the figure's expressions.
+    """
+    if not recorded:
+        return ()
+    features = np.array([expression_features(names, view.state) for view in recorded], np.float64)
+    apart = np.sqrt(((features[:, None] - features[None]) ** 2).sum(-1))
+    crowd = (apart < ALIKE).sum(1)
+    times = np.clip(np.round(np.median(crowd) / crowd), 1, MOST_TIMES).astype(int)
+    return tuple(view for view, count in zip(recorded, times, strict=True) for _ in range(count))
 
 
 def _moved(avatar: Avatar, features: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -24,7 +24,7 @@ from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
 from perse_engine.splatting.rasterize import available_backends
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
-from perse_engine.training.correcting import start_correctives
+from perse_engine.training.correcting import balanced, start_correctives
 from perse_engine.training.footage import low_pass, photo_view, recorded_views, training_views
 from perse_engine.training.learner import Learner
 from perse_engine.training.presets import Preset
@@ -81,6 +81,7 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
     start = dataclasses.replace(start, low_pass=low_pass(dataset, (*views, *recorded)))
     if recorded:
         start = dataclasses.replace(start, correctives=start_correctives(start, recorded))
+        recorded = balanced(recorded, start.figure.expression_names)
     return train_views(start, views, photo, preset, work, seed=seed, progress=progress, recorded=recorded)
 
 
