@@ -36,6 +36,10 @@ HoldOut = Annotated[
     str | None,
     typer.Option(metavar="FRAMES", help="Frames of the video to measure by, never to learn from: 60-95,118-150."),
 ]
+Motion = Annotated[
+    Path | None,
+    typer.Option(help="What the person does: a Live Link Face capture (.csv) or a FLAME sequence (.npz, .json)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -70,13 +74,14 @@ def build(
     edits: Annotated[
         Path | None, typer.Option(help="A folder of edited portraits, named by category and style: hat_red_fez.png, …")
     ] = None,
+    motion: Motion = None,
     json: Json = False,
 ) -> None:
     """Turn a photo, a video or both into an avatar. Run the same command again to resume."""
     from perse_engine.cli.stages import run_build
     from perse_engine.service.sources import Sources
 
-    run_build(photo, out, preset, seed, work, head, Sources(styles, masks, video, hold_out, edits), json)
+    run_build(photo, out, preset, seed, work, head, Sources(styles, masks, video, hold_out, edits, motion), json)
 
 
 @app.command(epilog="Example: perse synthesize me.portrait --out me.dataset --preset draft")
@@ -86,12 +91,14 @@ def synthesize(
     preset: Preset = "standard",
     seed: Seed = 0,
     styles: Styles = None,
+    motion: Motion = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the clips would cost.")] = False,
     json: Json = False,
 ) -> None:
     """Make the clips: the person with one attribute changed at a time, moving."""
     from perse_engine.cli.stages import run_synthesize
 
-    run_synthesize(portrait, out, preset, seed, styles, json)
+    run_synthesize(portrait, out, preset, seed, styles, motion, dry_run, json)
 
 
 @app.command(epilog="Example: perse train me.dataset --out me.perse --preset draft")
@@ -114,7 +121,7 @@ def train(
 )
 def render(
     avatar: AvatarFile,
-    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    out: Annotated[Path, typer.Option(help="The PNG to write; with --motion, a folder for one PNG a frame.")],
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Pixels; 512x512, or the photo's own.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="SLIDER=VALUE", help="A slider's value; several may follow.")
@@ -125,12 +132,13 @@ def render(
     roll: Annotated[float, typer.Option(help="Degrees the picture turns clockwise.")] = 0.0,
     camera: Annotated[str, typer.Option(help="front, or portrait: the photo's own view and framing.")] = "front",
     background: Annotated[str, typer.Option(metavar="none|RRGGBB", help="What lies behind.")] = "none",
+    motion: Motion = None,
     json: Json = False,
 ) -> None:
     """Draw an avatar."""
     from perse_engine.cli.picture import run_render
 
-    run_render(avatar, out, size, settings or [], state, (yaw, pitch, roll), camera, background, json)
+    run_render(avatar, out, size, settings or [], state, (yaw, pitch, roll), camera, background, motion, json)
 
 
 @app.command(epilog="Example: perse evaluate me.perse --report me.report")

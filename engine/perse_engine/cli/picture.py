@@ -19,6 +19,8 @@ from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.cli.options import one_of, parse_background, parse_settings, parse_size
+from perse_engine.clips.captures import fitting, load_performance
+from perse_engine.clips.performance import Performance
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
 from perse_engine.service.threads import apply_thread_budget
@@ -38,20 +40,24 @@ def run_render(
     angles: tuple[float, float, float],
     camera: str,
     background: str,
+    motion: Path | None,
     json: bool,
 ) -> None:
-    """Draw the avatar at `path` into the PNG `out`.
+    """Draw the avatar at `path` into the PNG `out`, or every frame of a motion into the folder `out`.
 
     Args:
         angles: yaw, pitch and roll of the camera about the head's centre, degrees.
+        motion: a capture or sequence, as `clips.captures` reads it.
 
     Raises:
         InputError: an option or the file cannot be used.
     """
-    if out.suffix.lower() != ".png":
+    if motion is None and out.suffix.lower() != ".png":
         raise InputError("image-format", f"{out.name} does not end in .png", "name a .png file")
-    if out.is_dir():
+    if motion is None and out.is_dir():
         raise InputError("wrong-path", f"{out} is a folder", "name a .png file in it")
+    if motion is not None and out.exists() and not out.is_dir():
+        raise InputError("wrong-path", f"{out} is no folder", "name a folder for the frames")
     if not all(map(math.isfinite, angles)):
         raise InputError("not-a-number", "yaw, pitch and roll must be numbers", "give degrees such as 30")
     pixels = parse_size(size) if size is not None else None
@@ -59,14 +65,31 @@ def run_render(
     sliders = parse_settings(settings)
     one_of("state", state, STATES)
     one_of("camera", camera, CAMERAS)
+    performance = load_performance(motion) if motion is not None else None
     apply_thread_budget()
     avatar = load_avatar(path)
     view = view_of(avatar, camera, pixels, angles)
-    picture = render_avatar(avatar, state_of(avatar, state, sliders), view, color, backend=BACKEND)
-    with atomic_write(out) as stream:
-        PillowImage.fromarray(to_straight_bytes(picture)).save(stream, "PNG")
+    states = [state_of(avatar, state, sliders)]
+    files = [out]
+    if performance is not None:
+        fitting(performance, avatar.figure.expression_names)
+        states = [moved(avatar, performance, frame, sliders) for frame in range(len(performance))]
+        files = [out / f"{frame:04d}.png" for frame in range(len(performance))]
+        out.mkdir(parents=True, exist_ok=True)
+    for now, file in zip(states, files, strict=True):
+        picture = render_avatar(avatar, now, view, color, backend=BACKEND)
+        with atomic_write(file) as stream:
+            PillowImage.fromarray(to_straight_bytes(picture)).save(stream, "PNG")
     if json:
-        typer.echo(json_text.dumps({"out": str(out), "width": view.width, "height": view.height}))
+        rate = {} if performance is None else {"frames": len(performance), "fps": performance.rate}
+        typer.echo(json_text.dumps({"out": str(out), "width": view.width, "height": view.height, **rate}))
+
+
+def moved(avatar: Avatar, performance: Performance, frame: int, sliders: dict[str, float]) -> AvatarState:
+    """The avatar in one frame of a performance, with `sliders` set over it."""
+    expression = performance.coefficients(frame, avatar.figure.expression_names)
+    worn = {f"expr_{name}": value for name, value in expression.items()}
+    return AvatarState({**worn, **sliders}, performance.pose[frame])
 
 
 def state_of(avatar: Avatar, state: str, sliders: dict[str, float]) -> AvatarState:

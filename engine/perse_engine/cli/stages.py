@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json as json_text
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -16,33 +17,62 @@ from perse_engine.errors import InputError
 from perse_engine.service.sources import Sources
 from perse_engine.service.threads import apply_thread_budget
 
+if TYPE_CHECKING:
+    from perse_engine.clips.cost import Cost
 
-def run_portrait(photo: Path, out: Path, head: str, seed: int, json: bool) -> None:
+
+def run_portrait(photo: Path, out: Path, head: str, seed: int, masks: Path | None, json: bool) -> None:
     """Fit a head to `photo` and write the portrait's folder `out`."""
     from perse_engine.portraits.fitting import fit_portrait
+    from perse_engine.portraits.parsing import parser_of
     from perse_engine.portraits.portrait_files import save_portrait
     from perse_engine.service.build import load_head
 
+    parser = parser_of(masks)
     apply_thread_budget()
     begin = time.monotonic()
     with watched() as progress:
-        portrait = fit_portrait(photo, load_head(head), seed=seed, progress=progress)
+        portrait = fit_portrait(photo, load_head(head), seed=seed, progress=progress, parser=parser)
         save_portrait(portrait, out)
     _report({"portrait": str(out)}, {"fit": time.monotonic() - begin}, json)
 
 
-def run_synthesize(portrait: Path, out: Path, preset: str, seed: int, styles: Path | None, json: bool) -> None:
-    """Make the clips of the portrait in folder `portrait` into the folder `out`."""
+def run_synthesize(
+    portrait: Path,
+    out: Path,
+    preset: str,
+    seed: int,
+    styles: Path | None,
+    motion: Path | None,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    """Make the clips of the portrait in folder `portrait` into the folder `out`.
+
+    What the paper's protocol costs is said beforehand; with `dry_run` that is all, of any preset.
+    """
+    from perse_engine.clips.captures import fitting, load_performance
     from perse_engine.clips.catalogue import shipped_and
+    from perse_engine.clips.cost import estimate, refuse_without_room
     from perse_engine.clips.dataset import synthesize
     from perse_engine.clips.presets import clips_preset
     from perse_engine.portraits.portrait_files import load_portrait
 
     chosen, catalogue = clips_preset(preset), shipped_and(styles)
+    performance = load_performance(motion) if motion is not None else None
     apply_thread_budget()
+    person = load_portrait(portrait)
+    if performance is not None:
+        fitting(performance, person.head.expression_names)
+    if dry_run or chosen.clips:
+        cost = estimate(person, catalogue, chosen, seed, performance)
+        report_cost(cost, json and dry_run)
+        if dry_run:
+            return
+        refuse_without_room(cost, out)
     begin = time.monotonic()
     with watched() as progress:
-        synthesize(load_portrait(portrait), catalogue, chosen, out, seed=seed, progress=progress)
+        synthesize(person, catalogue, chosen, out, seed=seed, performance=performance, progress=progress)
     _report({"dataset": str(out)}, {"clips": time.monotonic() - begin}, json)
 
 
@@ -65,16 +95,39 @@ def run_train(dataset: Path, out: Path, preset: str, seed: int, work: Path | Non
 
 
 def run_build(
-    photo: Path, out: Path, preset: str, seed: int, work: Path | None, head: str, sources: Sources, json: bool
+    photo: Path | None, out: Path, preset: str, seed: int, work: Path | None, head: str, sources: Sources, json: bool
 ) -> None:
-    """Build the avatar of `photo` into `out`."""
+    """Build the avatar of `photo`, or of a video's best frame, into `out`."""
     from perse_engine.service.build import build, default_work
 
     folder = work if work is not None else default_work(out, preset, seed)
     apply_thread_budget()
     with watched() as progress:
-        job = build(photo, out, preset=preset, seed=seed, work=folder, head=head, sources=sources, progress=progress)
+        job = build(
+            photo,
+            out,
+            preset=preset,
+            seed=seed,
+            work=folder,
+            head=head,
+            sources=sources,
+            announce=report_cost,
+            progress=progress,
+        )
     _report({"avatar": str(out), "work": str(folder), "bytes": out.stat().st_size}, dict(job.stages), json)
+
+
+def report_cost(cost: Cost, json: bool = False) -> None:
+    """Say what clips will cost: JSON on stdout, or a sentence on stderr."""
+    if json:
+        typer.echo(json_text.dumps(dataclasses.asdict(cost)))
+        return
+    hours, minutes = divmod(round(cost.seconds / 60), 60)
+    Console(stderr=True, soft_wrap=True).print(
+        f"{cost.frames} frames in {cost.clips} clips, {cost.boxes} of them drawn only where they differ from another: "
+        f"about {hours} h {minutes} min and {cost.bytes / 1e9:.1f} GB",
+        highlight=False,
+    )
 
 
 def _report(result: dict[str, Any], seconds: dict[str, float], json: bool) -> None:

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from perse_engine.clips.performance import RATE, Performance
 from perse_engine.errors import InputError
@@ -152,6 +151,8 @@ def _even(
         raise _Wrong(f"it is longer than {LONGEST} frames")
     at = np.arange(count) / rate
     even = np.stack([np.interp(at, times, column) for column in values.T], -1)
+    from scipy.spatial.transform import Rotation  # slow to load, and render imports this module
+
     neck = Rotation.from_euler("YXZ", even[:, UNITS:]).as_rotvec()
     return even[:, :UNITS], neck
 
@@ -219,6 +220,8 @@ def _axis_angles(name: str, array: NDArray[np.float64], joints: int) -> NDArray[
     first, second = array.reshape(-1, 2, 3)[:, 0], array.reshape(-1, 2, 3)[:, 1]
     x = _unit(name, first)
     y = _unit(name, second - (second * x).sum(1, keepdims=True) * x)
+    from scipy.spatial.transform import Rotation
+
     rotations = Rotation.from_matrix(np.stack([x, y, np.cross(x, y)], 1))
     return rotations.as_rotvec().reshape(count, joints, 3).astype(np.float32)
 

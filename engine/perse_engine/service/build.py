@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.file import read_thumbnail, save_avatar
 from perse_engine.clips.catalogue import Catalogue
+from perse_engine.clips.cost import Cost
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
 from perse_engine.heads.head import Head
@@ -25,6 +26,7 @@ from perse_engine.service.lock import held
 from perse_engine.service.sources import Sources, input_hash
 
 T = TypeVar("T")
+Announce = Callable[[Cost], None]
 OPEN_HEAD = "open"
 PORTRAIT, DATASET, TRAINING = "portrait", "dataset", "training"
 
@@ -38,6 +40,7 @@ def build(
     work: Path,
     head: str = OPEN_HEAD,
     sources: Sources | None = None,
+    announce: Announce = lambda _: None,
     progress: Progress,
 ) -> Job:
     """Build the avatar of `photo`, or of the person in `sources.video`, into `out`, in the job's folder `work`.
@@ -49,6 +52,7 @@ def build(
         seed: of everything random.
         head: "open", or the path of a FLAME file.
         sources: what else the user brings.
+        announce: is told what the clips of the paper's protocol will cost, before they are made.
 
     Raises:
         InputError: the photo, the head, the preset or the folder cannot be used.
@@ -56,6 +60,7 @@ def build(
         Cancelled: `progress` said so; the folder can be resumed.
     """
     from perse_engine.clips.brought import read_edits
+    from perse_engine.clips.captures import fitting, load_performance
     from perse_engine.clips.catalogue import shipped_and
     from perse_engine.clips.presets import clips_preset
     from perse_engine.portraits.parsing import parser_of
@@ -74,6 +79,8 @@ def build(
     catalogue = shipped_and(sources.styles)  # a wrong table is said before any work is done
     if sources.edits is not None:
         read_edits(sources.edits)
+    if sources.motion is not None:
+        fitting(load_performance(sources.motion), load_head(head).expression_names)
     parser = parser_of(sources.masks)
     fresh = not work.exists()
     work.mkdir(parents=True, exist_ok=True)
@@ -83,7 +90,7 @@ def build(
             return job
         job.set_state("running")
         try:
-            _run(job, photo, out, head, sources, catalogue, parser, progress)
+            _run(job, photo, out, head, sources, catalogue, parser, announce, progress)
         except BaseException as error:
             job.fail(error)
             if fresh and isinstance(error, InputError) and not job.stages:
@@ -131,8 +138,11 @@ def _run(
     sources: Sources,
     catalogue: Catalogue,
     parser: Parser,
+    announce: Announce,
     progress: Progress,
 ) -> None:
+    from perse_engine.clips.captures import load_performance
+    from perse_engine.clips.cost import estimate, refuse_without_room
     from perse_engine.clips.dataset import load_dataset, synthesize
     from perse_engine.clips.presets import clips_preset
     from perse_engine.clips.recorded import add_recording
@@ -156,7 +166,12 @@ def _run(
         portrait = load_portrait(job.folder / PORTRAIT)
         preset = clips_preset(job.order.preset)
         every = with_edits_of(sources, portrait, catalogue)
-        synthesize(portrait, every, preset, job.folder / DATASET, seed=seed, progress=report)
+        performance = load_performance(sources.motion) if sources.motion is not None else None
+        if preset.clips:
+            cost = estimate(portrait, every, preset, seed, performance)
+            announce(cost)
+            refuse_without_room(cost, job.folder)
+        synthesize(portrait, every, preset, job.folder / DATASET, seed=seed, performance=performance, progress=report)
         if sources.video is not None:
             recording = load_recording(job.folder / RECORDING)
             add_recording(recording, portrait, job.folder / DATASET, sources.held_out(), report)

@@ -21,6 +21,7 @@ class Sources:
         video: footage of the person.
         hold_out: frames of the video that nothing is learnt from, as in `parse_frames`.
         edits: a folder of edited portraits, named by category and style.
+        motion: a capture or sequence that the clips perform instead of the motion library.
     """
 
     styles: Path | None = None
@@ -28,6 +29,7 @@ class Sources:
     video: Path | None = None
     hold_out: str | None = None
     edits: Path | None = None
+    motion: Path | None = None
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 by field of everything that was given; of words themselves.
