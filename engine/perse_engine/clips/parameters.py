@@ -73,18 +73,37 @@ class Skin(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
     lids: Color | None = None
 
 
+class Eyes(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Colour of the irises in white light, and the pupil's radius relative to the iris's."""
+
+    color: Color
+    pupil: Annotated[float, msgspec.Meta(ge=0.2, le=0.7)] = 0.36
+
+
 class Eyebrows(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Thickness relative to the person's own, density of hairs, colour (the person's own if absent)."""
+    """Thickness relative to the person's own, density of hairs, colour (the person's own if absent), shape and length.
+
+    arch: 1 raises the outer half to a peak, -1 draws the brow straight.
+    length: of the brow, relative to the person's own.
+    wild: how far hairs leave the brow's line.
+    """
 
     thickness: Annotated[float, msgspec.Meta(ge=0.1, le=3.0)] = 1.0
     density: Unit = 0.9
     color: Color | None = None
+    arch: Signed = 0.0
+    length: Annotated[float, msgspec.Meta(ge=0.4, le=1.3)] = 1.0
+    wild: Unit = 0.3
 
 
 class Mouth(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Fullness of the lips, colour of a lipstick, how much it covers and how it shines."""
+    """Fullness and width of the lips, the bow of the upper one, how far the corners rise; colour of a lipstick, how
+    much it covers and how it shines."""
 
     fullness: Signed = 0.0
+    width: Signed = 0.0
+    bow: Signed = 0.0
+    corners: Signed = 0.0
     color: Color | None = None
     opacity: Unit = 0.8
     gloss: Unit = 0.0
@@ -219,6 +238,7 @@ PARAMETERS: Mapping[str, type[StyleTable]] = {
     "face": Face,
     "skin": Skin,
     "eyebrows": Eyebrows,
+    "eyes": Eyes,
     "mouth": Mouth,
     "nose": Nose,
     "beard": Beard,

@@ -185,7 +185,7 @@ def gaze(
         turns[k] = [-pitch, yaw, 0]
     # eyes look at one thing: their heights agree, and what differs sideways is squint only
     turns[:, 0] = turns[:, 0].mean()
-    apart = float(np.clip(turns[0, 1] - turns[1, 1], -0.12, 0.05))
+    apart = float(np.clip(turns[0, 1] - turns[1, 1], -0.22, 0.12))
     turns[:, 1] = turns[:, 1].mean() + np.array([0.5, -0.5]) * apart
     return turns.astype(np.float32)
 

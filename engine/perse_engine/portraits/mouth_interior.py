@@ -27,6 +27,7 @@ GUMS = (0.72, 0.42, 0.41)
 TONGUE = (0.74, 0.42, 0.41)
 LINING = (0.55, 0.25, 0.24)  # of the lips and cheeks, inside
 THROAT = (0.13, 0.03, 0.03)
+MOIST = (0.98, 0.90, 0.90)  # the inside of a lip beside its outside
 GUM_SHARE = 2.5 / 8  # of a tooth's rectangle in the layout
 DEEP = 0.030  # metres behind the lips at which the throat is reached
 SEEN = 60  # pixels of teeth from which a photo shows them
@@ -145,7 +146,7 @@ def _add_photo(texture: Texture, shown: Mask, sight: Sight, color: Texture, wind
     ]
     gain = np.clip((sums[0] + 1e-4) / (sums[1] + 1e-4), 0.3, 2.0)
     gain = fill_holes(gain.astype(np.float32), np.clip(sums[2] * 3, 0, 1) * here)
-    lit = texture[box] * gain
+    lit = np.minimum(texture[box] * gain, np.quantile(color[box][share > 0.6], 0.8, axis=0))
     mixed = lit + share[..., None] * (color[box] - lit)
     texture[box] = np.where(here[..., None], mixed, texture[box])
     return np.where(shown, weight, 0).astype(np.float32)
@@ -179,8 +180,9 @@ def clean_lips(texture: Texture, head: Head, texels: Texels) -> Texture:
     foreign = np.clip((light - 1.10 * usual) / 0.08, 0, 1) * np.clip((1.05 * vivid - color) / 0.03, 0, 1)
     foreign = np.maximum(foreign, np.clip((0.45 * usual - light) / 0.06, 0, 1))  # and the dark of the corners
     share = cv2.GaussianBlur((foreign * near).astype(np.float32), (0, 0), 1.0)
-    known = (own & (distance > 0.0012)) * (1 - np.clip(foreign * near * 3, 0, 1))
-    filled = fill_holes(values, known.astype(np.float32))
+    red = lips[box] & (texels.interpolate(head.faces, head.regions["lips"][:, None])[box][..., 0] > 0.75)
+    known = (red & (distance > 0.0012)) * (1 - np.clip(foreign * near * 3, 0, 1)) * np.clip(color / vivid - 0.6, 0, 1)
+    filled = fill_holes(values, known.astype(np.float32)) * np.array(MOIST, np.float32)
     # the innermost strip folds into the mouth: no photo shows it well
     share = np.maximum(share, own * np.exp(-((distance / 0.0011) ** 2)))
     values += share[..., None] * (filled - values)
