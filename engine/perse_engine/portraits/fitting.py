@@ -24,7 +24,7 @@ from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
 from perse_engine.portraits.landmarks import Face
 from perse_engine.portraits.lids import closing_lids
-from perse_engine.portraits.light import albedo_of, fit_light, photo_relief
+from perse_engine.portraits.light import albedo_of, find_light, photo_relief
 from perse_engine.portraits.lips import closing_lips
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
@@ -33,7 +33,7 @@ from perse_engine.portraits.refinement import refine_textures
 from perse_engine.portraits.tasks import open_tracker
 from perse_engine.portraits.teeth import settled_teeth, teeth_pixels
 from perse_engine.portraits.texture import SIDE as TEXTURE_SIDE
-from perse_engine.portraits.texture import bare_skin, paint_head_texture
+from perse_engine.portraits.texture import paint_head_texture
 from perse_engine.portraits.window import open_window
 from perse_engine.progress import Progress, silent
 from perse_engine.surfaces.rasterize import rasterize_mesh
@@ -112,8 +112,8 @@ def fit_portrait(
     texels = texel_map(personal.uv, personal.uv_faces, (TEXTURE_SIDE, TEXTURE_SIDE))
     sight = look(vertices, personal.faces, window.camera, texels)
     relief = photo_relief(personal, state, vertices, texels)
-    light = fit_light(sight.read(window.pixels), sight.confidence * sight.read(bare_skin(window)), relief)
-    texture, confidence, painted = paint_head_texture(personal, texels, sight, window, iris, seed)
+    light = find_light(personal, texels, sight, window, relief)
+    texture, confidence, painted = paint_head_texture(personal, texels, sight, window, iris, light, relief, seed)
     texture, hair_texture = refine_textures(
         personal, vertices, shell, shell_vertices, texture, hair_texture, (texels, sight), hair_sight, window, painted
     )

@@ -1,0 +1,48 @@
+"""Where a photo shows skin, and where that is only skin."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.heads.head import Head
+from perse_engine.portraits.parts import Mask, disc, eye_openings, mouth_opening
+from perse_engine.portraits.window import Window
+from perse_engine.surfaces.unproject import Sight, Texels
+
+BROWS = 5  # texels around them that are no plain skin
+
+
+def bare_skin(window: Window) -> Mask:
+    """(S, S) where the photo shows bare skin: no hair, no cloth, no eyeball, no teeth, and no lashes over it."""
+    masks, shape = window.masks, window.pixels.shape[:2]
+    bare = np.clip(masks["skin"] + masks["ears"] + masks["neck"], 0, 1)
+    eyes = eye_distance(window)
+    # lashes darken the skin around the eyes; they are painted instead, so that lids close with skin on them
+    holes = np.maximum(
+        cv2.dilate(eye_openings(shape, window.landmarks), disc(eyes * 0.012)),
+        cv2.dilate(mouth_opening(shape, window.landmarks), disc(eyes * 0.006)),
+    )
+    return np.asarray(bare * (1 - holes), np.float32)
+
+
+def eye_distance(window: Window) -> float:
+    """Pixels of the window between the outer corners of the eyes."""
+    return float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
+
+
+def regions(head: Head, texels: Texels) -> dict[str, NDArray[np.float32]]:
+    """(T, T) in [0, 1] by name: neck, face, lips, eyelids; zero where the head model does not know them."""
+    names = ("neck", "face", "lips", "eyelids")
+    none = np.zeros(len(head.template), np.float32)
+    fields = texels.interpolate(head.faces, np.stack([head.regions.get(name, none) for name in names], 1))
+    return dict(zip(names, np.moveaxis(fields, -1, 0), strict=True))
+
+
+def plain_skin(head: Head, texels: Texels, sight: Sight, window: Window) -> Mask:
+    """(T, T) in [0, 1]: neither lips nor lids nor brows; brows as far as the photo shows them."""
+    region = regions(head, texels)
+    brows = sight.read(window.masks["brows"]) * (sight.confidence > 0)
+    features = np.maximum(2 * np.maximum(region["lips"], region["eyelids"]), cv2.dilate(brows, disc(BROWS)))
+    return np.asarray(1 - np.clip(features, 0, 1), np.float32)
