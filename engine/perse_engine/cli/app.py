@@ -177,6 +177,20 @@ def gallery(
     run_gallery(portraits, out, preset, seed, Sources(styles=styles))
 
 
+@app.command(epilog="Example: perse between me.portrait you.portrait --out between --steps 7")
+def between(
+    first: Annotated[Path, typer.Argument(metavar="PORTRAIT", help="What `perse portrait` wrote.")],
+    last: Annotated[Path, typer.Argument(metavar="PORTRAIT", help="Another one.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures and the mask of what changes.")],
+    steps: Annotated[int, typer.Option(min=2, max=1000, help="How many pictures, both ends included.")] = 5,
+    size: Annotated[int, typer.Option(min=16, max=4096, help="Side of a picture in pixels.")] = 512,
+) -> None:
+    """Draw the faces between two people."""
+    from perse_engine.cli.showing import run_between
+
+    run_between(first, last, out, steps, size)
+
+
 @app.command(epilog="Example: perse styles --vary hair=20 --out mine.toml")
 def styles(
     styles: Styles = None,

@@ -1,4 +1,4 @@
-"""`perse gallery`."""
+"""`perse gallery` and `perse between`."""
 
 from __future__ import annotations
 
@@ -29,3 +29,34 @@ def run_gallery(portraits: list[Path], out: Path, preset: str, seed: int, source
     if failed:
         reasons = ", ".join(f"{entry.name} ({entry.error})" for entry in failed)
         raise PerseError("portraits-failed", f"{len(failed)} of {len(entries)} failed: {reasons}", "see the page")
+
+
+def run_between(first: Path, last: Path, out: Path, steps: int, size: int) -> None:
+    """Draw the faces between two portraits, and where they differ, into the folder `out`."""
+    import numpy as np
+    from PIL import Image as PillowImage
+
+    from perse_engine.clips.animator import render_frame
+    from perse_engine.clips.catalogue import Catalogue
+    from perse_engine.clips.editor import dress
+    from perse_engine.clips.interpolation import between, changed
+    from perse_engine.clips.motion import photo_camera, photo_state
+    from perse_engine.evaluation.gallery_page import write_picture
+    from perse_engine.portraits.portrait_files import load_portrait
+    from perse_engine.service.threads import apply_thread_budget
+
+    apply_thread_budget()
+    ends = load_portrait(first), load_portrait(last)
+    mask = PillowImage.fromarray((changed(*ends) * 255 + 0.5).astype(np.uint8)).convert("RGB")
+    out.mkdir(parents=True, exist_ok=True)
+    write_picture(out / "changed.png", np.asarray(mask))
+    with watched() as progress:
+        for step in range(steps):
+            progress("between", step, steps)
+            person = between(*ends, step / (steps - 1))
+            frame = render_frame(dress(person, Catalogue((), (), ())), photo_state(person), photo_camera(person, size))
+            alpha = frame.alpha[..., None]
+            picture = frame.color * alpha + 0.8 * (1 - alpha)
+            write_picture(out / f"step_{step:02d}.png", (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
+        progress("between", steps, steps)
+    typer.echo(str(out))
