@@ -60,16 +60,15 @@ def reserved(rng: np.random.Generator, names: Sequence[str]) -> Coefficients:
     return expand(RESERVED[rng.integers(len(RESERVED))], rng.uniform(0.7, 1.0), names)
 
 
-def unit(rng: np.random.Generator, names: Sequence[str], index: int) -> Coefficients:
-    """The `index`-th unit of the model, nearly alone and nearly full; those of a side mostly come in pairs."""
+def unit(rng: np.random.Generator, names: Sequence[str], index: int) -> list[Coefficients]:
+    """The `index`-th unit of the model, nearly alone and nearly full: its sides together, or one after the other."""
     recipes = _unit_recipes(names)
     if not recipes:
-        return {}
+        return []
     sides = recipes[index % len(recipes)]
-    chosen = sides[int(rng.integers(len(sides)))]
-    if len(sides) > 1 and rng.random() < 0.6:
-        chosen = {name: value for side in sides for name, value in side.items()}
-    return expand(chosen, rng.uniform(0.7, 1.0), names)
+    if rng.random() < 0.6:
+        sides = [{name: value for side in sides for name, value in side.items()}]
+    return [expand(side, rng.uniform(0.7, 1.0), names) for side in sides]
 
 
 def _unit_recipes(names: Sequence[str]) -> list[list[Mapping[str, float]]]:

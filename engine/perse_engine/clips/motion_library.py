@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from perse_engine.clips.expressions import MOODS, VISEMES, any_model, expand, unit
+from perse_engine.clips.expressions import MOODS, VISEMES, Coefficients, any_model, expand, unit
 from perse_engine.clips.performance import RATE, Performance, ease
 from perse_engine.heads.head import JAW, LEFT_EYE, NECK, RIGHT_EYE
 
@@ -28,7 +28,7 @@ ACTS = ("speech", "unit", "mood", "unit", "open", "speech", "rest", "unit", "moo
 """What follows what; "own" is the expression that the person brings along."""
 SECONDS: Mapping[str, tuple[float, float]] = {
     "speech": (1.6, 3.2),
-    "unit": (0.8, 1.3),
+    "unit": (0.9, 1.5),
     "mood": (1.2, 2.2),
     "open": (0.8, 1.4),
     "rest": (0.4, 0.9),
@@ -87,7 +87,7 @@ def perform(names: Sequence[str], own: Mapping[str, float], count: int, seed: in
     _gaze(expression, pose, place, count, seed)
     _blinks(expression, place, count, seed)
     for axis, reach in enumerate(NECK_REACH):
-        pose[:, NECK, axis] = np.radians(_wander(count, stream(seed, "neck", axis), reach, (0.2, 1.6), (0.5, 1.4)))
+        pose[:, NECK, axis] = np.radians(_wander(count, stream(seed, "neck", axis), reach, (0.2, 1.6), (0.7, 1.6)))
     arkit = "jawopen" in place
     return Performance(
         tuple(names),
@@ -127,8 +127,9 @@ def _act(
     if kind == "speech":
         return _speech(frames, rng, names)
     if kind == "unit":
-        chosen = unit(rng, names, units)
-    elif kind == "mood":
+        sides = unit(rng, names, units)
+        return _one_after_another(sides, frames, rng)
+    if kind == "mood":
         chosen = expand(MOODS[rng.integers(len(MOODS))], rng.uniform(0.55, 1.0), names)
     elif kind == "open":
         chosen = expand({"jawopen": 1.0}, rng.uniform(0.5, 1.0), names)
@@ -138,8 +139,18 @@ def _act(
         chosen = any_model(rng, names)
     else:
         return {}
-    swell = _swell(frames, rng)
-    return {name: value * swell for name, value in chosen.items()}
+    return _one_after_another([chosen], frames, rng)
+
+
+def _one_after_another(chosen: Sequence[Coefficients], frames: int, rng: np.random.Generator) -> dict[str, Curve]:
+    """Expressions that swell and fade in turn, in so many `frames`."""
+    curves: dict[str, Curve] = {}
+    for number, expression in enumerate(chosen):
+        part = slice(number * frames // len(chosen), (number + 1) * frames // len(chosen))
+        swell = _swell(part.stop - part.start, rng)
+        for name, value in expression.items():
+            curves.setdefault(name, np.zeros(frames))[part] += value * swell
+    return curves
 
 
 def _swell(frames: int, rng: np.random.Generator) -> Curve:
@@ -196,7 +207,7 @@ def _gaze(
 ) -> None:
     """The eyes jump and rest: by their joints, or where the head has the units, by turns with these."""
     up, aside = (
-        _wander(count, stream(seed, "gaze", axis), EYE_REACH[axis], (0.3, 1.6), (0.12, 0.2)) for axis in range(2)
+        _wander(count, stream(seed, "gaze", axis), EYE_REACH[axis], (0.3, 1.6), (0.16, 0.24)) for axis in range(2)
     )
     by_units = _wander(count, stream(seed, "gaze", 2), 1.0, (3.0, 6.0), (0.5, 0.8))
     share = ease(0.5 + 2.0 * by_units) if "eyelookupleft" in place else np.zeros(count)

@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from perse_engine.clips.animator import render_frame
 from perse_engine.clips.catalogue import parse_catalogue
+from perse_engine.clips.cost import estimate, refuse_without_room
 from perse_engine.clips.dataset import load_dataset, synthesize
+from perse_engine.clips.pictures import rgba_bytes
 from perse_engine.clips.presets import ClipsPreset
 from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.progress import silent
@@ -73,6 +76,38 @@ def test_frames_come_back_as_they_were_planned(whole):
         assert parts.max() < len(whole.wardrobe.labels)
         assert (image[..., 3] > 128).mean() > 0.1
         assert not (parts[image[..., 3] == 0] > 0).any()
+
+
+def test_inherited_frames_are_what_rendering_all_of_them_gives(whole):
+    boxes = 0
+    for frame in whole.frames:
+        drawn = render_frame(whole.wardrobe, frame.state, frame.camera)
+        assert np.array_equal(frame.image(), rgba_bytes(drawn)), frame.name
+        assert np.array_equal(frame.parts(), drawn.parts), frame.name
+        boxes += frame.below is not None
+    assert boxes == len(whole.frames) - TINY.base - TINY.held_out
+
+
+def test_the_papers_protocol_runs_and_resumes(portrait, few, tmp_path):
+    paper = ClipsPreset("paper", base=4, style=0, pair=0, combinations=0, held_out=1, size=64, clips=5)
+    once = synthesize(portrait, few, paper, tmp_path / "once", seed=0, progress=silent)
+    assert once.counts() == {"clips": 12, "frames": 24, "train": 18, "heldout": 6}
+    with pytest.raises(Cancelled):
+        synthesize(portrait, few, paper, tmp_path / "again", seed=0, progress=StopAfter(9))
+    synthesize(portrait, few, paper, tmp_path / "again", seed=0, progress=silent)
+    assert digest(tmp_path / "once") == digest(tmp_path / "again")
+
+
+def test_the_cost_is_known_beforehand(whole, portrait, few):
+    cost = estimate(portrait, few, TINY, 3)
+    content = sum(path.stat().st_size for path in whole.folder.rglob("*.png"))
+    assert cost.frames == len(whole.frames)
+    assert cost.clips == whole.counts()["clips"]
+    assert cost.seconds > 0
+    assert cost.bytes > content / 2
+    refuse_without_room(cost, whole.folder)
+    with pytest.raises(PerseError, match="disk-full"):
+        refuse_without_room(dataclasses.replace(cost, bytes=10**18), whole.folder / "not" / "there" / "yet")
 
 
 def test_the_photo_is_a_frame(whole, portrait):
