@@ -15,14 +15,16 @@ from perse_engine.cli.watching import watched
 from perse_engine.evaluation.rows import Row
 
 
-def run_evaluate(subject: Path, report: Path, dataset: Path | None, sitters: Path | None, json: bool) -> None:
+def run_evaluate(
+    subject: Path, report: Path, dataset: Path | None, sitters: Path | None, footage: bool, json: bool
+) -> None:
     """Measure the avatar or clips at `subject`; print the table and write it into the folder `report`."""
     from perse_engine.service.evaluation import evaluate
     from perse_engine.service.threads import apply_thread_budget
 
     apply_thread_budget()
     with watched() as progress:
-        rows = evaluate(subject, report, dataset=dataset, sitters=sitters, progress=progress)
+        rows = evaluate(subject, report, dataset=dataset, sitters=sitters, progress=progress, footage=footage)
     if json:
         typer.echo(json_text.dumps([row.to_json() for row in rows], indent=1))
         return

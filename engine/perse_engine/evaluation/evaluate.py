@@ -15,6 +15,7 @@ from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.evaluation.likeness import likeness
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
 from perse_engine.evaluation.playback import scale_rows, speed_rows
+from perse_engine.evaluation.recorded import recorded_rows
 from perse_engine.evaluation.rows import Row, not_run
 from perse_engine.evaluation.strips import strips
 from perse_engine.evaluation.subject import Subject, avatar_subject, teacher_subject
@@ -53,6 +54,10 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     subject = avatar_subject(avatar)
     report = against_photo(subject, evidence, progress)
     report.rows.extend(_against_teacher(subject, evidence.dataset, progress))
+    if evidence.dataset is not None:
+        rows, pictures = recorded_rows(subject, evidence.dataset, progress)
+        report.rows.extend(rows)
+        report.pictures.update(pictures)
     progress("in-betweens", 0, 1)
     rows, pictures = strips(subject)
     report.rows.extend(rows)
@@ -75,6 +80,13 @@ def evaluate_clips(evidence: Evidence, progress: Progress) -> Report:
     rows, pictures = strips(subject)
     progress("in-betweens", 1, 1)
     return Report([*report.rows, *rows], {**report.pictures, **pictures})
+
+
+def evaluate_footage(avatar: Avatar, dataset: Dataset, progress: Progress) -> Report:
+    """Measure `avatar` on the real footage that `dataset` holds out, and on nothing else."""
+    rows, pictures = recorded_rows(avatar_subject(avatar), dataset, progress)
+    why = "the clips hold no footage; build with --video"
+    return Report(rows or [not_run("footage", "held-out footage", why)], pictures)
 
 
 def against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> Report:

@@ -8,7 +8,7 @@ from pathlib import Path
 from perse_engine.avatars.file import load_avatar
 from perse_engine.clips.dataset import Dataset, load_dataset
 from perse_engine.errors import InputError
-from perse_engine.evaluation.evaluate import Evidence, Report, evaluate_avatar, evaluate_clips
+from perse_engine.evaluation.evaluate import Evidence, Report, evaluate_avatar, evaluate_clips, evaluate_footage
 from perse_engine.evaluation.page import write_report
 from perse_engine.evaluation.rows import Row
 from perse_engine.portraits.portrait import Portrait
@@ -23,19 +23,28 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".tif", ".tiff"}
 
 
 def evaluate(
-    subject: Path, report: Path, *, dataset: Path | None, sitters: Path | None, progress: Progress
+    subject: Path,
+    report: Path,
+    *,
+    dataset: Path | None,
+    sitters: Path | None,
+    progress: Progress,
+    footage: bool = False,
 ) -> list[Row]:
     """Measure the avatar file or the clips at `subject` and write the report into the folder `report`.
 
     Args:
         dataset: the clips or the job's folder; found beside the avatar where not given.
         sitters: folder of pictures of other people, or None.
+        footage: measure on held-out footage only.
 
     Raises:
         InputError: something that was named cannot be used.
     """
     people = _pictures(sitters) if sitters is not None else []
-    if subject.is_dir():
+    if footage:
+        found = _evaluate_footage(subject, dataset, progress)
+    elif subject.is_dir():
         clips = load_dataset(_dataset_in(subject))
         found = evaluate_clips(Evidence(_portrait_of(clips), clips, people), progress)
     else:
@@ -50,6 +59,14 @@ def _evaluate_file(path: Path, dataset: Path | None, people: list[Path], progres
     clips = load_dataset(_dataset_in(folder)) if folder is not None else None
     portrait = _portrait_of(clips) if clips is not None else None
     return evaluate_avatar(avatar, path, Evidence(portrait, clips, people), progress)
+
+
+def _evaluate_footage(path: Path, dataset: Path | None, progress: Progress) -> Report:
+    avatar = load_avatar(path)
+    folder = dataset if dataset is not None else _job_of(path)
+    if folder is None:
+        raise InputError("file-missing", f"the clips of {path.name} are not at hand", "name them with --dataset")
+    return evaluate_footage(avatar, load_dataset(_dataset_in(folder)), progress)
 
 
 def _dataset_in(folder: Path) -> Path:
