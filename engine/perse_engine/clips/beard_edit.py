@@ -9,14 +9,15 @@ from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.beard_regions import coverage
 from perse_engine.clips.canvas import Canvas, Edit, dilated, merged, sparse_layer
 from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
+from perse_engine.clips.hair_edit import hair_albedo
 from perse_engine.clips.noise import blurred, in_waves, layered_noise, smoothstep, strands, surface_noise
-from perse_engine.clips.parameters import Beard
+from perse_engine.clips.parameters import Beard, Hair
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 from perse_engine.clips.whiskers import SHEETS, SHORT
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 from perse_engine.surfaces.normals import vertex_normals
 
-WAVES = 5
+WAVES = 10
 """Groups of strands that come through one after another."""
 
 
@@ -107,14 +108,15 @@ def _standing(canvas: Canvas, style: Beard, albedo: Floats, worn: Floats, seed: 
 
 
 def beard_albedo(canvas: Canvas, style: Beard) -> Floats:
-    """(3,) OKLab reflectance of the beard: `beard_color` without the photo's light."""
+    """(3,) OKLab reflectance of the beard: the style's, or between those of the person's brows and hair."""
     if style.color is not None:
         return beard_color(canvas, style)
     brows = np.flatnonzero(canvas.photo_masks["brows"] > 0.6)
     normal = canvas.flat_normal[brows] if len(brows) > 30 else np.array([[0.0, 0.0, 1.0]], np.float32)
     falls = irradiance(canvas.portrait.light, normal).mean(1)
     color = linear(oklab_to_srgb(beard_color(canvas, style)[None])[0])
-    return srgb_to_oklab(encoded(color / np.clip(float(np.median(falls)), 0.35, 1.5)))
+    of_brows = srgb_to_oklab(encoded(color / np.clip(float(np.median(falls)), 0.35, 1.5)))
+    return np.asarray(0.5 * (of_brows + hair_albedo(canvas, Hair(label="own"))), np.float32)
 
 
 def beard_color(canvas: Canvas, style: Beard) -> Floats:

@@ -20,6 +20,8 @@ BROWN = np.array([0.36, 0.022, 0.048], np.float32)
 """OKLab of the hair that most people have."""
 BLUE = -0.02
 """OKLab's b below which nothing is hair."""
+STRANDS = 17
+"""The seed of every hairdo's strands, so that they stay where they can while one turns into another."""
 CLOSE = 2.0 * MILLIMETRE
 """How far over the skin hair lies when it is pressed flat."""
 
@@ -46,7 +48,7 @@ def hair(canvas: Canvas, style: Hair, worn: Floats, seed: int) -> Edit:
         if style.cut in SIDES:
             vertices = np.flatnonzero(canvas.part_vertices("locks"))
             move[vertices] = worn - canvas.figure.vertices[vertices]
-            layer = merged([painted(canvas, style, worn, hair_albedo(canvas, style), seed), layer])
+            layer = merged([painted(canvas, style, worn, hair_albedo(canvas, style), STRANDS), layer])
     elif style.color is not None:
         layer = _recolored(canvas, style)
     move[np.linalg.norm(move, axis=1) < LEAST_MOVE] = 0
@@ -125,25 +127,19 @@ def _roots(canvas: Canvas, style: Hair, seed: int) -> Layer:
     return sparse_layer(texels, color, 1.0, both, onset, 1 / WAVES)
 
 
-def hair_color(canvas: Canvas) -> Floats:
-    """(3,) OKLab: the typical colour of the person's hair; where a cloth covers it or there is none, of the brows."""
-    shell = (canvas.part("hair") & (canvas.base[..., 3] > 0.7)).reshape(-1)
-    lab = canvas.flat_lab[shell]
-    if len(lab) > 100 and (lab[:, 2] < BLUE).mean() < 0.15:
-        return np.median(lab, 0)
-    brows = canvas.flat_lab[(canvas.photo_masks["brows"] > 0.6).reshape(-1)]
-    dark = brows[brows[:, 0] < 0.5]
-    return np.median(dark, 0) if len(dark) > 30 else BROWN
-
-
 def hair_albedo(canvas: Canvas, style: Hair) -> Floats:
-    """(3,) OKLab reflectance of the style's colour, or of the person's own hair."""
+    """(3,) OKLab reflectance of the style's colour, or of the person's own hair: that of the brows under a cloth."""
     if style.color is not None:
         return srgb_to_oklab(hex_to_srgb(style.color))
     shell = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0.7))
-    color = oklab_to_srgb(hair_color(canvas)[None])[0]
-    normal = canvas.flat_normal[shell] if len(shell) > 100 else np.array([[0.0, 0.5, 0.8]], np.float32)
-    falls = float(np.median(irradiance(canvas.portrait.light, normal).mean(1)))
+    lab = canvas.flat_lab[shell]
+    if len(shell) < 100 or (lab[:, 2] < BLUE).mean() > 0.15:
+        shell = np.flatnonzero((canvas.photo_masks["brows"] > 0.6) & (canvas.lightness < 0.5))
+        lab = canvas.flat_lab[shell]
+    if len(shell) < 30:
+        return BROWN
+    color = oklab_to_srgb(np.median(lab, 0)[None])[0]
+    falls = float(np.median(irradiance(canvas.portrait.light, canvas.flat_normal[shell]).mean(1)))
     return srgb_to_oklab(encoded(linear(color) / np.clip(falls, 0.35, 1.5)))
 
 

@@ -179,7 +179,7 @@ def _sheets(skull: Skull, style: Hair, waiting: bool) -> Floats:
     sheets = np.concatenate([dome, fallen], 1)
     if not waiting:
         sheets = _calmed(skull, sheets, depth)
-        sheets = _waved(skull, form, style, sheets)
+        sheets = _outside(skull, _waved(skull, form, style, sheets), np.array([1.2, 2.0, 2.8]) * MILLIMETRE)
         if style.shape in TIED:
             sheets[2] = _tied(skull, style)
     sheets[:, :, -1] = sheets[:, :, 0]
@@ -313,16 +313,20 @@ def _calmed(skull: Skull, sheets: Floats, depth: Floats) -> Floats:
     calm = sheets.copy()
     lower = np.clip((np.arange(ROWS) - DOME + 4) / 4, 0, 1)
     sides = (lower[:, None] * np.abs(np.sin(skull.azimuth)) ** 3)[None, ..., None]
+    least = np.array([2.0, 3.5, 5.0]) * MILLIMETRE
     for _ in range(3):
         soft = gaussian_filter1d(calm, 1.5, axis=1, mode="nearest")
         soft = np.concatenate([gaussian_filter1d(soft[:, :, :-1], 0.8, axis=2, mode="wrap"), soft[:, :, :1]], 2)
         calm = calm + sides * (soft - calm)
-        gap, way = skull.body.gap(calm.reshape(-1, 3))
-        least = np.broadcast_to(np.maximum(0.45 * depth, [0.002, 0.0035, 0.005])[:, None, None], calm.shape[:3])
-        rows = np.broadcast_to((lower > 0)[None, :, None], calm.shape[:3])
-        pushed = np.maximum(least.reshape(-1) - gap, 0) * rows.reshape(-1)
-        calm = calm + (pushed[:, None] * way).reshape(calm.shape)
+        calm = np.where(lower[:, None, None] > 0, _outside(skull, calm, np.maximum(0.45 * depth, least)), calm)
     return np.asarray(calm)
+
+
+def _outside(skull: Skull, sheets: Floats, least: Floats) -> Floats:
+    """The sheets pushed out of the body where they come nearer than `least` (SHEETS,) metres."""
+    gap, way = skull.body.gap(sheets.reshape(-1, 3))
+    missing = np.maximum(least[:, None, None] - gap.reshape(sheets.shape[:3]), 0)
+    return np.asarray(sheets + missing[..., None] * way.reshape(sheets.shape))
 
 
 def _waved(skull: Skull, form: Form, style: Hair, sheets: Floats) -> Floats:

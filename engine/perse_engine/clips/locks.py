@@ -28,7 +28,7 @@ from perse_engine.surfaces.normals import vertex_normals
 
 WIDTH = {"fine": 1.9, "thick": 2.6, "frizzy": 2.1}
 """Millimetres between strands that one tells apart."""
-WAVES = 5
+WAVES = 10
 """Groups of strands that come one after another."""
 
 
@@ -160,7 +160,9 @@ def painted(canvas: Canvas, style: Hair, worn: Floats, hue: Floats, seed: int) -
     lab[:, 0] = np.clip(hue[0] * depth * relief, 0.03, 0.95)
     lab[:, 1:] = hue[1:] * np.clip(0.35 + 0.6 * depth * relief, 0.5, 1.05)[:, None]
     color = _lit(canvas, s, style, lab, fine, clump)
-    onset = in_waves(s.arc + 25 * clump + 15 * fine, alpha, WAVES)
+    # on the skull new hair comes under the old, below it each texel is longer
+    seen = np.interp(s.row, [DOME - 1, DOME, DOME + UPPER - 1, DOME + UPPER], [0.5, 1.6, 1.6, 3.7])
+    onset = in_waves(s.arc + 25 * clump + 15 * fine, alpha * seen, WAVES)
     return sparse_layer(s.texels, color, alpha, (alpha > 0.004).astype(np.float32), onset, 1 / WAVES)
 
 

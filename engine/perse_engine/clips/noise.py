@@ -76,13 +76,6 @@ def smoothstep(
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def evened(field: NDArray[np.floating]) -> Floats:
-    """`field` (M,) replaced by its rank, so that it is spread evenly over [0, 1]."""
-    rank = np.empty(len(field), np.float32)
-    rank[np.argsort(field, kind="stable")] = np.linspace(0, 1, len(field), dtype=np.float32)
-    return rank
-
-
 def in_waves(field: NDArray[np.floating], weight: NDArray[np.floating], waves: int) -> Floats:
     """Onsets (M,) for a softness of 1 / `waves`: in the order of `field` (M,), so that `weight` (M,) comes evenly.
 
