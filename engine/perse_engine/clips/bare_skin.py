@@ -9,15 +9,21 @@ import numpy as np
 
 from perse_engine.clips.anatomy import Anatomy
 from perse_engine.clips.canvas import Canvas, dilated
-from perse_engine.clips.colors import Floats, oklab_to_srgb
+from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import skin
 from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.portrait import Portrait
 from perse_engine.surfaces.filling import fill_holes
+from perse_engine.surfaces.grain import find_example, grain
+from perse_engine.surfaces.lighting import encoded, linear
 from perse_engine.surfaces.shading import render_textured
 from perse_engine.surfaces.unproject import Texels
+
+UNLIKE = 0.5  # natural logarithms of reflectance by which what is next to hair is no longer plain skin
+GRAIN, STRONGEST_GRAIN = 3.5, 0.08  # texels that skin's grain is finer than, and its largest deviation
+GREY = np.full(3, 0.5, np.float32)
 
 
 def prepared_canvas(portrait: Portrait, anatomy: Anatomy, figure: Figure, base: Floats, texels: Texels) -> Canvas:
@@ -58,27 +64,36 @@ def _behind_shell(canvas: Canvas) -> Floats:
 def _bare_skin(canvas: Canvas, hair: Floats) -> tuple[Floats, Floats]:
     """The skin under the `hair` (A, B): colour (A, B, 3), and (A, B) in [0, 1] where it has to be filled in.
 
-    The face's own albedo carried on over the skull, in the photo's light, with the face's own grain.
+    The reflectance of the skin around it carried on, with the face's grain, in the photo's light.
     """
     surface = canvas.part("skin")
-    hairy = np.maximum(dilated(hair, 4), canvas.region("scalp"))
-    hairy = np.where(dilated(canvas.photo_masks["brows"], 2) > 0.02, 0, hairy)
+    hairy = np.where(dilated(canvas.photo_masks["brows"], 2) > 0.02, 0, dilated(hair, 4))
     covered = blurred(smoothstep(0.05, 0.4, hairy) * surface, 2.0) * surface
-    known = (
-        surface
-        & (canvas.region("face") > 0.5)
-        & (canvas.confidence > 0.2)
-        & (covered < 0.02)
-        & (canvas.skin_likeness > 0.7)
-    )
-    known &= (canvas.lips < 0.02) & (dilated(canvas.photo_masks["brows"], 3) < 0.02) & (canvas.region("eyelids") < 0.1)
-    light = canvas.shade(canvas.normal)[..., None]
-    albedo = canvas.flat_lab.reshape(*canvas.base.shape[:2], 3) / np.maximum(light, 0.2)
-    filled = blurred(fill_holes(albedo, known.astype(np.float32)), 3.0) * light
-    spread = float(np.std((canvas.lightness - canvas.soft_lightness)[known])) if known.any() else 0.01
-    grain = np.random.default_rng(11).normal(0, min(spread, 0.012), canvas.base.shape[:2]).astype(np.float32)
-    filled[..., 0] += blurred(grain, 0.8) * 1.6
-    return oklab_to_srgb(filled), covered.astype(np.float32)
+    features = np.maximum.reduce([canvas.lips, dilated(canvas.photo_masks["brows"], 3), canvas.region("eyelids")])
+    clean = surface & (canvas.exposed > 0.5) & (features < 0.05) & (canvas.photo_masks["clothes"] < 0.1)
+    clean &= dilated(hairy, 4) < 0.02
+    matter = _matter(canvas)
+    level = matter.mean(-1)
+    usual = np.median(level[clean]) if clean.any() else 0.0
+    clean &= np.abs(level - usual) < UNLIKE
+    filled = blurred(fill_holes(matter, clean.astype(np.float32)), 3.0)
+    example = find_example(level[..., None], clean & (canvas.confidence > 0.3), GRAIN, STRONGEST_GRAIN, canvas.position)
+    texels = np.flatnonzero(covered > 0)
+    if example is not None:
+        filled.reshape(-1, 3)[texels] += grain(example, canvas.flat_position[texels], canvas.flat_normal[texels], 11)
+    color = canvas.base[..., :3].copy()
+    arriving = linear(canvas.lit(texels, GREY)) / linear(GREY)
+    color.reshape(-1, 3)[texels] = encoded(np.exp(filled.reshape(-1, 3)[texels]) * arriving)
+    return color, covered.astype(np.float32)
+
+
+def _matter(canvas: Canvas) -> Floats:
+    """(A, B, 3) logarithms of the skin's reflectance."""
+    texels = np.flatnonzero(canvas.part("skin"))
+    arriving = linear(canvas.lit(texels, GREY)) / linear(GREY)
+    matter = np.zeros_like(canvas.base[..., :3])
+    matter.reshape(-1, 3)[texels] = np.log((linear(canvas.flat_base[texels, :3]) + 1e-3) / np.maximum(arriving, 0.02))
+    return matter
 
 
 def _hair_on_skin(canvas: Canvas) -> Floats:
@@ -89,9 +104,9 @@ def _hair_on_skin(canvas: Canvas) -> Floats:
     y, z = canvas.position[..., 1], canvas.position[..., 2]
     above = smoothstep(eye_y + 0.012, eye_y + 0.028, y)
     beside = smoothstep(side_z, side_z - 0.02, z) * smoothstep(a.mouth[1], a.mouth[1] + 0.015, y)
-    typical = np.median(canvas.flat_lab[(skin & (canvas.region("face") > 0.8) & (canvas.lips < 0.1)).reshape(-1)], 0)
-    lab = canvas.flat_lab.reshape(*canvas.base.shape[:2], 3)
-    darker = typical[0] - lab[..., 0] / np.maximum(canvas.shade(canvas.normal), 0.5)
+    lab = srgb_to_oklab(encoded(np.exp(_matter(canvas))))
+    typical = np.median(lab[skin & (canvas.region("face") > 0.8) & (canvas.lips < 0.1)], 0)
+    darker = typical[0] - lab[..., 0]
     hue = np.hypot(lab[..., 1] - typical[1], lab[..., 2] - typical[2])
     unlike = np.maximum(smoothstep(0.09, 0.17, darker), smoothstep(0.05, 0.09, hue))
     remains = unlike * np.maximum(above, beside) * (dilated(canvas.photo_masks["brows"], 4) < 0.02)

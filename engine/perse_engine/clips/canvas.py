@@ -43,6 +43,7 @@ class Canvas:
         texels: which triangle and where in it each texel is.
         bare_skin: (A, B, 3) what the skin looks like where no hair is.
         painted_hair: (A, B) in [0, 1] where the base shows hair on the skin itself, not on the shell.
+        hairdos: (H, N, 3) the part "locks" in every style that shows it.
     """
 
     portrait: Portrait
@@ -52,6 +53,7 @@ class Canvas:
     texels: Texels
     bare_skin: Floats
     painted_hair: Floats
+    hairdos: Floats = dataclasses.field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
 
     @cached_property
     def position(self) -> Floats:
@@ -252,30 +254,6 @@ class Canvas:
         openness = np.ones((len(vertices), 1), np.float32)
         openness[own, 0] = ambient_occlusion(vertices[own], self.vertex_normal[own], vertices, faces[skin], REACH)
         return np.where(self.part("skin", "bust"), self.texels.interpolate(faces, openness)[..., 0], np.float32(1))
-
-    @cached_property
-    def light(self) -> Floats:
-        """(4,) the photo's light on the skin: brightness = light · (1, normal), 1 straight ahead; by least squares."""
-        face = self.part("skin") & (self.confidence > 0.25) & (self.photo_masks["hair"] < 0.1)
-        face &= (self.lips < 0.1) & (self.photo_masks["brows"] < 0.1)
-        if face.sum() < 100:
-            return np.array([0.75, 0.0, 0.15, 0.25], np.float32)
-        basis = np.concatenate([np.ones((int(face.sum()), 1), np.float32), self.normal[face]], 1)
-        value = self.lightness[face]
-        weight = np.ones(len(value), np.float32)
-        ridge = np.diag([1e-3, 0.02, 0.02, 0.02]) * len(value)
-        for _ in range(4):
-            scaled = basis * weight[:, None]
-            fitted = np.linalg.solve(scaled.T @ basis + ridge, scaled.T @ value)
-            weight = 1 / (1 + ((value - basis @ fitted) / 0.05) ** 2)
-        return (fitted / max(fitted[0] + fitted[3], 1e-3)).astype(np.float32)
-
-    def shade(self, normal: Floats) -> Floats:
-        """(...,) brightness factors of OKLab lightness on surfaces with `normal` (..., 3), in the photo's light."""
-        light = self.light.copy()
-        if light[2] < 0.08:  # a photo lit from below or flat still needs a top and a bottom to look solid
-            light[2] = 0.08
-        return np.clip(light[0] + normal @ light[1:], 0.35, 1.15).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

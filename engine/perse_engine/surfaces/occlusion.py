@@ -12,8 +12,6 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 RAYS = 48
-FAINTEST = 0.03
-"""No direction counts less than this share of the mean's radiance coefficient: second order rings below zero."""
 MOST_CELLS = 96
 """Cells of the grid along one axis."""
 
@@ -24,12 +22,11 @@ def ambient_occlusion(
     vertices: NDArray[np.floating],
     faces: NDArray[np.integer],
     reach: float,
-    sky: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float32]:
     """(N,) in [0, 1]: 1 where nothing of the mesh stands over a point, 0 where it lies on it.
 
     The mean over directions of 1 − (1 − t / `reach`)², with t the distance at which the mesh blocks one; directions are
-    as dense as a matt surface receives light from them, and count as much as light comes from them.
+    as dense as a matt surface receives light from them.
 
     Args:
         points: (N, 3) metres.
@@ -37,7 +34,6 @@ def ambient_occlusion(
         vertices: (V, 3) of what stands in the way.
         faces: (F, 3); both of their sides block.
         reach: metres beyond which nothing counts, above zero.
-        sky: (9,) second-order radiance, as `lighting` has it, in the mesh's axes; None for as much from everywhere.
     """
     origin = np.ascontiguousarray(points, np.float64)
     up = np.ascontiguousarray(normals, np.float64)
@@ -53,10 +49,7 @@ def ambient_occlusion(
     cell = max(reach / 16, float(span.max()) / MOST_CELLS)
     size = np.maximum(np.ceil(span / cell).astype(np.int64), 1)
     start, members = _grid(corners, low, cell, size)
-    radiance = np.zeros(9) if sky is None else np.asarray(sky, np.float64)
-    if sky is None:
-        radiance[0] = 1.0
-    return _cast(origin, up, corners, low, cell, size, start, members, _directions(), float(reach), radiance)
+    return _cast(origin, up, corners, low, cell, size, start, members, _directions(), float(reach))
 
 
 def _directions() -> NDArray[np.float64]:
@@ -112,7 +105,6 @@ def _cast(
     members: NDArray,
     directions: NDArray,
     reach: float,
-    sky: NDArray,
 ) -> NDArray:
     result = np.ones(origin.shape[0], np.float32)
     for n in prange(origin.shape[0]):
@@ -122,7 +114,7 @@ def _cast(
         a = -1.0 / (sign + z2)
         b = z0 * z1 * a
         p = origin[n] + up[n] * (0.01 * reach)
-        total = whole = 0.0
+        total = 0.0
         for k in range(directions.shape[0]):
             dx, dy, dz = directions[k, 0], directions[k, 1], directions[k, 2]
             d0 = dx * (1.0 + sign * z0 * z0 * a) + dy * b + dz * z0
@@ -130,19 +122,9 @@ def _cast(
             d2 = -dx * sign * z0 - dy * z1 + dz * z2
             t = _nearest(p, d0, d1, d2, corners, low, cell, size, start, members, reach)
             near = 1.0 - t / reach
-            comes = max(_radiance(sky, d0, d1, d2), FAINTEST * sky[0])
-            total += comes * (1.0 - near * near)
-            whole += comes
-        result[n] = total / whole
+            total += 1.0 - near * near
+        result[n] = total / directions.shape[0]
     return result
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _radiance(sky: NDArray, x: float, y: float, z: float) -> float:
-    first = 0.488603 * (sky[1] * y + sky[2] * z + sky[3] * x)
-    second = 1.092548 * (sky[4] * x * y + sky[5] * y * z + sky[7] * x * z)
-    third = 0.315392 * sky[6] * (3 * z * z - 1) + 0.546274 * sky[8] * (x * x - y * y)
-    return 0.282095 * sky[0] + first + second + third
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,6 @@ import pytest
 from perse_engine.clips.anatomy import find_anatomy
 from perse_engine.clips.atlas import layout
 from perse_engine.clips.canvas import Canvas
-from perse_engine.clips.contact import contact_layer, contact_shade
 from perse_engine.clips.editor import _assembled, _base
 from perse_engine.surfaces.lighting import flat_light, linear
 from perse_engine.surfaces.unproject import texel_map
@@ -69,56 +68,3 @@ def test_light_keeps_to_the_skull_and_the_body_turns_under_it(canvas):
     grey = np.array([0.5, 0.5, 0.5])
     # the person's left is behind them when the face has turned to where the left shoulder was
     assert light.lit(bust[:1], grey, back)[0, 0] > light.lit(bust[:1], grey, front)[0, 0] + 0.1
-
-
-def plate(canvas: Canvas, above: float) -> tuple[np.ndarray, np.ndarray]:
-    """A disc of 3 cm radius in front of the forehead, and its faces."""
-    head = canvas.portrait.head
-    front = head.template[
-        np.argmax(head.template[:, 2] * (np.abs(head.template[:, 1] - canvas.anatomy.eyes[0, 1] - 0.04) < 0.01))
-    ]
-    angle = np.linspace(0, 2 * np.pi, 25)[:-1]
-    rim = np.stack([0.03 * np.cos(angle), 0.03 * np.sin(angle), 0 * angle], 1)
-    vertices = np.concatenate([[[0, 0, 0]], rim]) + front + [0, 0, above]
-    k = np.arange(24)
-    return vertices.astype(np.float32), np.stack([k * 0, 1 + k, 1 + (k + 1) % 24], 1).astype(np.int32)
-
-
-def test_what_is_worn_darkens_what_it_touches_and_nothing_far_away(canvas):
-    worn, faces = plate(canvas, 0.002)
-    texels, strength = contact_shade(canvas, worn, faces, 0.012)
-    assert (np.diff(texels) > 0).all()
-    away = np.linalg.norm(canvas.flat_position[texels] - worn[0], axis=1)
-    assert strength[np.argsort(away)[:5]].min() > 0.2
-    assert strength[away > 0.055].max() == 0
-    higher = contact_shade(canvas, *plate(canvas, 0.008), 0.012)
-    assert higher[1].sum() < 0.7 * strength.sum()
-    nothing = contact_shade(canvas, worn + [0, 0.5, 0], faces, 0.012)
-    assert len(nothing[0]) == 0
-
-
-def test_shade_multiplies_whatever_lies_below(canvas):
-    """The same layer darkens fair and tanned skin in the same proportion."""
-    layer = contact_layer(canvas, *plate(canvas, 0.003), 0.012)
-    amount = layer.strength[:, None] / 255
-    ratios = []
-    for skin in ([0.85, 0.68, 0.6], [0.45, 0.3, 0.22]):
-        below = np.array(skin)
-        shaded = below + amount * (layer.target[:, :3] / 255 - below)
-        ratios.append(linear(shaded) / linear(below))
-    np.testing.assert_allclose(ratios[0], ratios[1], atol=0.08)
-    assert ratios[1].min() < 0.6
-
-
-def test_shade_follows_where_the_light_comes_from(canvas):
-    """Lit from above, a shelf shades what is below it more than what is above it."""
-    worn, faces = plate(canvas, 0.0)
-    shelf = (worn - worn[0])[:, [0, 2, 1]] + worn[0]  # it sticks out of the forehead
-    light = flat_light(0.4)
-    light[1] = 0.9
-    totals = {}
-    for name, lit in (("flat", in_light(canvas, flat_light())), ("above", in_light(canvas, light))):
-        texels, strength = contact_shade(lit, shelf, faces, 0.02)
-        below = canvas.flat_position[texels][:, 1] < worn[0, 1]
-        totals[name] = strength[below].sum() / strength[~below].sum()
-    assert totals["above"] > 1.5 * totals["flat"]
