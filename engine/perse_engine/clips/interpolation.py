@@ -11,10 +11,12 @@ import dataclasses
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from perse_engine.clips.colors import srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.errors import InputError
+from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE
 from perse_engine.portraits.portrait import HairShell, Iris, Portrait
 from perse_engine.surfaces.unproject import texel_map
 
@@ -25,12 +27,19 @@ SEEN = (0.02, 0.08)
 MOVED = (0.0005, 0.003)
 """Metres between which a move passes from invisible to plain."""
 
+BEHIND = np.array([0.0, 0.02, -0.08])
+"""Metres from between the eyes to the middle of the skull."""
+APART = 0.004
+"""Metres that the coming shell lies before the going one half way, so that they do not flicker through each other."""
+REACH = 0.1
+"""Radians within which two shells count as lying in one direction."""
+
 
 def between(first: Portrait, last: Portrait, share: float) -> Portrait:
     """The person `share` of the way from `first` to `last`, in the camera of `first`.
 
     Shape, joints, expression, pose and the skin's sRGB are blended linearly, as the layers of a wardrobe are; of hair,
-    which has no common layout, each end's own shell fades as the other one comes.
+    which has no common layout, each end's own shell takes on the other's shape and fades as that one comes.
 
     Args:
         share: in [0, 1].
@@ -102,14 +111,18 @@ def _check_alike(first: Portrait, last: Portrait) -> None:
 def _both_hairs(first: Portrait, last: Portrait, share: float) -> tuple[HairShell, Floats]:
     """Both shells as one mesh, their textures side by side, each as opaque as its share says."""
     a, b = first.hair_shell, last.hair_shell
+    center = (first.head.joints[[LEFT_EYE, RIGHT_EYE]].mean(0) + BEHIND).astype(np.float32)
+    lift = APART * 4 * share * (1 - share)
     shell = HairShell(
-        np.concatenate([a.vertices, b.vertices]).astype(np.float32),
+        np.concatenate([_towards(a, b, center, share, 0.0), _towards(b, a, center, 1 - share, lift)]).astype(
+            np.float32
+        ),
         np.concatenate([a.faces, b.faces + len(a.vertices)]).astype(np.int32),
         np.concatenate([a.uv * [0.5, 1], b.uv * [0.5, 1] + [0.5, 0]]).astype(np.float32),
         np.concatenate([a.weights, b.weights]).astype(np.float32),
     )
-    # half way both are mostly there, so that hardly any skin shines through where both have hair
-    there = [np.clip(1.5 * (1 - share), 0, 1), np.clip(1.5 * share, 0, 1)]
+    # the one behind stays mostly there half way, so that hardly any skin shines through where both have hair
+    there = [np.clip(1.5 * (1 - share), 0, 1), share]
     height = max(first.hair_texture.shape[0], last.hair_texture.shape[0])
     halves = []
     for texture, opacity in ((first.hair_texture, there[0]), (last.hair_texture, there[1])):
@@ -118,3 +131,18 @@ def _both_hairs(first: Portrait, last: Portrait, share: float) -> tuple[HairShel
         half[..., 3] *= np.float32(opacity)
         halves.append(half)
     return shell, np.concatenate(halves, 1).astype(np.float32)
+
+
+def _towards(shell: HairShell, other: HairShell, center: Floats, share: float, lift: float) -> Floats:
+    """(H, 3) the shell's vertices `share` of the way to where the other one lies, and `lift` metres further out."""
+    own, theirs = shell.vertices - center, other.vertices - center
+    radius, far = np.linalg.norm(own, axis=1), np.linalg.norm(theirs, axis=1)
+    if not len(theirs):
+        return shell.vertices
+    direction = own / np.maximum(radius, 1e-6)[:, None]
+    apart, index = cKDTree(theirs / np.maximum(far, 1e-6)[:, None]).query(direction, k=min(4, len(theirs)))
+    apart, index = apart.reshape(len(own), -1), index.reshape(len(own), -1)
+    weight = 1 / (apart + 0.01) ** 2
+    wanted = (far[index] * weight).sum(1) / weight.sum(1)
+    near = smoothstep(2 * REACH, REACH, apart[:, 0])  # where the other has no hair, this one keeps its place
+    return np.asarray(center + direction * (radius + share * near * (wanted - radius) + lift)[:, None], np.float32)
