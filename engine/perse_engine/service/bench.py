@@ -18,8 +18,9 @@ import numpy as np
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import decode
 from perse_engine.avatars.file import save_avatar
-from perse_engine.avatars.initial import bare_figure, initial_avatar
+from perse_engine.avatars.initial import bare_figure, initial_avatar, neutral_camera
 from perse_engine.avatars.state import AvatarState
+from perse_engine.cameras import Camera as Pinhole
 from perse_engine.heads.open_head import load_open_head
 from perse_engine.progress import Progress
 from perse_engine.service.doctor import memory_gigabytes
@@ -33,6 +34,7 @@ from perse_protocol.messages import Camera, Instance
 SIZES = ((256, 256), (512, 512), (1920, 1080))
 COUNTS = (20_000, 50_000, 100_000)
 AVATAR_GAUSSIANS = 30_000
+CLIP_SIZES = (256, 512)
 REPEATS, WARMING = 15, 2
 SEED = 7
 SERVE = (sys.executable, "-c", "from perse_engine.cli import main; main()", "serve")
@@ -53,7 +55,7 @@ class Timing:
 def measure(progress: Progress) -> list[Timing]:
     """Every row of the benchmark, in about a minute."""
     apply_thread_budget()
-    steps = [*_rasterizer(), *_avatar()]
+    steps = [*_rasterizer(), *_avatar(), _clips]
     rows = []
     for index, step in enumerate(steps):
         progress("bench", index, len(steps))
@@ -138,6 +140,34 @@ def _avatar() -> Iterator[Callable[[], list[Timing]]]:
 
     yield frames
     yield lambda: _service(avatar, slider)
+
+
+def _clips() -> list[Timing]:
+    """A frame of the teacher with its masks, encoded: whole, and only where a style changes it."""
+    from perse_engine.clips.animator import changed_spans, look_of
+    from perse_engine.clips.benchmark_wardrobe import STYLE, benchmark_wardrobe
+    from perse_engine.clips.pictures import draw_box, draw_over, encoded
+
+    wardrobe = benchmark_wardrobe()
+    bare = look_of(wardrobe, AvatarState())
+    rows = []
+    for size in CLIP_SIZES:
+        camera = neutral_camera(wardrobe.figure, size)
+
+        def whole(index: int, camera: Pinhole = camera) -> None:
+            state = AvatarState({"expr_jawopen": index / (REPEATS + WARMING)})
+            rgba, parts, _ = draw_over(wardrobe, bare, state, camera, None)
+            encoded(rgba, parts)
+
+        def box(index: int, camera: Pinhole = camera) -> None:
+            strength = (index + 1) / (REPEATS + WARMING)
+            state = AvatarState({"expr_jawopen": strength, STYLE: strength})
+            look = look_of(wardrobe, state)
+            rgba, parts, _ = draw_box(wardrobe, look, state, camera, changed_spans(wardrobe, look, state, camera))
+            encoded(rgba, parts)
+
+        rows += [timed("clips.whole", 0, size, size, whole), timed("clips.box", 0, size, size, box)]
+    return rows
 
 
 def _service(avatar: Avatar, slider: str) -> list[Timing]:
