@@ -27,9 +27,11 @@ from perse_engine.portraits.lids import closing_lids
 from perse_engine.portraits.light import albedo_of, find_light, photo_relief
 from perse_engine.portraits.lips import closing_lips
 from perse_engine.portraits.matting import Matter
-from perse_engine.portraits.parts import Mask, find_parts, mouth_opening
+from perse_engine.portraits.parsing import AREAS, EmbeddedParser, Parser
+from perse_engine.portraits.parts import Mask, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
 from perse_engine.portraits.refinement import refine_textures
+from perse_engine.portraits.shoulders import shoulder_offsets
 from perse_engine.portraits.tasks import open_tracker
 from perse_engine.portraits.teeth import settled_teeth, teeth_pixels
 from perse_engine.portraits.texture import SIDE as TEXTURE_SIDE
@@ -51,11 +53,13 @@ def fit_portrait(
     seed: int = 0,
     progress: Progress = silent,
     expected: NDArray[np.floating] | None = None,
+    parser: Parser | None = None,
 ) -> Portrait:
     """Fit `head` to the photograph at `path`.
 
     Args:
         expected: (S,) the person's identity as far as it is known from elsewhere, such as a video.
+        parser: of the photo's parts; the embedded one by default.
 
     Raises:
         InputError: what `read_image`, `open_tracker` and its `track` raise; "not-a-photo" for drawings.
@@ -84,7 +88,10 @@ def fit_portrait(
     seen = dataclasses.replace(lens, view=fit.view())
     rest = pose_head(head, _still(fit)).vertices
     offsets = detail_offsets(head, correspondence, face, rest, seen)
-    parts = find_parts(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
+    parser = parser or EmbeddedParser()
+    parts = parser.parse(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
+    # what is seen through between hair and shoulder is out
+    matte = np.clip(np.sum([parts[name] for name in AREAS], 0), 0, 1).astype(np.float32)
     progress("portrait", 3, STAGES)
     outline = outline_targets(head, rest + offsets, seen, matte, parts["hair"], parts["clothes"])
     outline = (outline[0], outline[1] + offsets[outline[0]])
@@ -97,6 +104,9 @@ def fit_portrait(
     camera, state = _pose(personal, fit, lens, _body_turn(personal, fit, lens, parts["clothes"], face))
     iris = _iris(personal, state, face, camera, photo)
     state = _with_gaze(personal, state, face, camera)
+    shoulders = shoulder_offsets(personal, pose_head(personal, state).vertices, camera, matte, parts["clothes"])
+    offsets = offsets + shoulders
+    personal = dataclasses.replace(personal, template=(personal.template + shoulders).astype(np.float32))
     vertices = pose_head(personal, state).vertices
     progress("portrait", 4, STAGES)
     transforms = joint_transforms(personal.joints, state.pose)
@@ -106,13 +116,13 @@ def fit_portrait(
     square = crop_square(face.landmarks, parts["hair"])
     window = open_window(photo.pixels, parts, face.landmarks, camera, square)
     skull_window = dataclasses.replace(window, camera=dataclasses.replace(window.camera, view=skull.view))
-    hair_texture, hair_sight = paint_hair(grid, personal, skull_window, seed)
-    shell, shell_vertices = shell_mesh(grid, personal, kept_cells(hair_texture), transforms)
     progress("portrait", 5, STAGES)
     texels = texel_map(personal.uv, personal.uv_faces, (TEXTURE_SIDE, TEXTURE_SIDE))
     sight = look(vertices, personal.faces, window.camera, texels)
     relief = photo_relief(personal, state, vertices, texels)
     light = find_light(personal, texels, sight, window, relief)
+    hair_texture, hair_sight = paint_hair(grid, personal, skull_window, light, seed)
+    shell, shell_vertices = shell_mesh(grid, personal, kept_cells(hair_texture, grid), transforms)
     texture, confidence, painted = paint_head_texture(personal, texels, sight, window, iris, light, relief, seed)
     texture, hair_texture = refine_textures(
         personal, vertices, shell, shell_vertices, texture, hair_texture, (texels, sight), hair_sight, window, painted

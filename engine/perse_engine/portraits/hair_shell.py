@@ -1,8 +1,8 @@
 """The photo's hair, or what covers it, as a mesh of its own around the skull.
 
 A grid of rays: from the skull's centre over its upper half, and from an axis below it further down, so that long hair
-falls. Along each ray the shell lies as far out as the hair's outline in the photo asks at the rim, close to the skin at
-the hairline, and as thick behind as at the rim. The hair's exact borders are alpha in its texture, not geometry.
+falls. Its thickness is the smoothest there is that meets the hair's outline in the photo at the rim, lies close to the
+skin at the hairline, and is as thick behind as at the rim. The hair's exact borders are alpha in its texture.
 """
 
 from __future__ import annotations
@@ -13,18 +13,28 @@ import cv2
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
+from scipy.ndimage import gaussian_filter1d
 
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import LEFT_EYE, NECK, RIGHT_EYE, ROOT, Head
+from perse_engine.portraits.hair_outline import (
+    COLUMNS,
+    CURTAIN,
+    DOME,
+    ROWS,
+    find_outline,
+    reach_in_view,
+    reach_of_lines,
+    sampled,
+)
+from perse_engine.portraits.hair_tail import Tail, build_tail, find_tail
+from perse_engine.portraits.membrane import Membrane
 from perse_engine.portraits.portrait import HairShell
 
-COLUMNS, DOME, CURTAIN = 73, 23, 18  # azimuth with the seam behind; rows from the crown to the equator and below it
-ROWS = DOME + CURTAIN
-HAIRLINE, THICKEST = 0.0025, 0.35  # metres off the skin
-OVERSHOOT = 0.0015  # metres, as the smooth grid cuts the corners of the outline
-LOCK = 0.05  # metres, half the depth of hair that stands far off the head
-ANGLES = 240  # of the outline above the equator
+HAIRLINE, THICKEST = 0.0025, 0.20  # metres off the skin
+OVERSHOOT = 0.0025  # metres, as the smooth grid cuts the corners of the outline
+RIM = 0.005  # metres within which what is nearest the outline makes it
+ROUNDS = 7
 LONGEST = 0.42  # metres that hair falls below the skull's centre
 
 
@@ -38,6 +48,7 @@ class ShellGrid:
         directions: (R, C, 3) unit, head space.
         skin: (R, C) metres from the origin to the skin.
         radius: (R, C) metres from the origin to the shell.
+        tail: what hangs too far off for the shell.
     """
 
     center: NDArray[np.float64]
@@ -45,6 +56,7 @@ class ShellGrid:
     directions: NDArray[np.float64]
     skin: NDArray[np.float64]
     radius: NDArray[np.float64]
+    tail: Tail | None
 
     @property
     def points(self) -> NDArray[np.float64]:
@@ -64,38 +76,75 @@ def build_grid(head: Head, camera: Camera, hair: NDArray[np.floating], person: N
     center = skull_center(head)
     distance = float(camera.project(center[None])[0, 2])
     metres = distance / camera.fx
-    origins, directions = _rays(center, lowest_hair(head, center, camera, hair))
+    hanging = find_tail(hair, head, camera, center)
+    hair = np.clip(hair - hanging, 0, 1)
+    lowest = lowest_hair(head, center, camera, hair)
+    origins, directions = _rays(center, lowest)
     skin = _skin_distance(head, origins, directions, _ears_covered(head, camera, hair))
-    groups, outline = _outline(origins, directions, camera, hair, metres)
+    groups, outline = find_outline(origins, directions, camera, hair, metres)
     towards = -(directions @ camera.view[2, :3])  # 1 straight at the camera
     side = np.sqrt(np.clip(1 - towards**2, 0, 1))
     within = cv2.distanceTransform((person < 0.5).astype(np.uint8), cv2.DIST_L2, 5) * metres
-    known = np.isfinite(outline)
-    # far from the head hair is a lock or a tail, not a wall that goes around it
-    power = np.maximum(1, (np.where(known, outline, 0) / (2.2 * LOCK)) ** 2)[groups]
+    asked = outline[groups]  # (R, C), NaN where the photo says nothing
+    known = np.isfinite(asked)
+    nape = float(head.template[head.regions["scalp"] > 0.5, 1].min())
+    ends = np.clip((nape + 0.025 - origins[..., 1]) / 0.02, 0, 1) * (directions[..., 2] < -0.3) * (lowest > nape - 0.03)
+    front = 1 / (1 + np.exp(-(towards - 0.25) / 0.06))
 
-    limit = np.where(known[groups] & (side > 0.6), np.where(known, outline, 0)[groups] + OVERSHOOT, np.inf)
+    # beside cheek and jaw what is seen hangs behind them
+    ears = head.template[head.regions["ears"] > 0.5]
+    behind = float(ears[:, 2].mean()) - 0.006 if len(ears) else np.inf
+    below = float(ears[:, 1].mean()) if len(ears) else -np.inf
+    skin_points = origins + directions * skin[..., None]
+    beside = (skin_points[..., 2] > behind) & (skin_points[..., 1] < below)
 
-    thickness = np.where(known, 0.012, HAIRLINE)
-    radius = skin + HAIRLINE
-    for _ in range(9):
-        usual = float(np.clip(np.median(thickness[:ANGLES][known[:ANGLES]]), 0, 0.04)) if known[:ANGLES].any() else 0.0
-        full = usual + (thickness[groups] - usual) * side ** (2 * power)
-        full[DOME:] = np.where(known[groups][DOME:], full[DOME:], np.minimum(full[DOME:], usual))
-        radius = skin + np.maximum(full, HAIRLINE)
+    membrane = Membrane(origins + directions * skin[..., None])
+    thickness = np.where(known.any(), np.full_like(skin, 0.015), HAIRLINE)
+    for _ in range(ROUNDS):
+        points = origins + directions * (skin + thickness)[..., None]
+        across = reach_in_view(origins, directions, skin + thickness, camera, metres)
+        reached = reach_of_lines(np.where(beside, 0, across), groups, side)[groups]
+        # the outline pulls what lies at the rim, and pushes back whatever lies beyond it
+        at_rim = np.exp(-(((reached - across) / RIM) ** 2)) * known * (reached > 0) * ~beside
+        lacking = np.where(known, asked + OVERSHOOT - reached, 0) / np.maximum(side, 0.5)
+        wanted, weight = thickness + lacking * at_rim, 8.0 * at_rim
+        beyond = np.where(known & (side > 0.3), across - asked - OVERSHOOT, 0)
+        wanted, weight = _also(wanted, weight, thickness - beyond / np.maximum(side, 0.3), 6.0 * (beyond > 0))
         # near the face the hair lies on the skin, and rises away from it
-        place = camera.project((origins + directions * radius[..., None]).reshape(-1, 3))
-        rise = _sampled(within, place).reshape(ROWS, COLUMNS)
-        hugging = skin + HAIRLINE + np.minimum(0.9 * rise, np.maximum(full - HAIRLINE, 0))
-        front = 1 / (1 + np.exp(-(towards + 0.05) / 0.06))
-        radius = _smooth(radius + front * (np.minimum(hugging, radius) - radius))
-        # and nowhere does it reach further than the outline
-        across = _across(origins, directions, radius, camera, metres)
-        radius = np.maximum(radius * np.clip(limit / np.maximum(across, 1e-6), 0, 1), skin + HAIRLINE)
-        reached = _reach(_across(origins, directions, radius, camera, metres), groups, side)
-        missing = np.where(known & (reached > 0), outline + OVERSHOOT - reached, 0)
-        thickness = np.clip(_smooth_groups(thickness + missing), HAIRLINE, THICKEST)
-    return ShellGrid(center, origins, directions, skin, radius)
+        rise = sampled(within, camera.project(points.reshape(-1, 3))).reshape(skin.shape)
+        hugging = HAIRLINE + 0.8 * rise
+        wanted, weight = _also(wanted, weight, hugging, 3.0 * front * (thickness > hugging))
+        wanted, weight = _also(wanted, weight, np.full_like(skin, HAIRLINE), 1.5 * ends * (1 - at_rim))
+        # behind it is as thick as where the same height is seen
+        seen = np.where(at_rim > 0.3, thickness, np.nan)
+        usual = _usual(seen, thickness)
+        wanted, weight = _also(wanted, weight, usual[:, None], 0.05 + 0.2 * (towards < -0.2))
+        thickness = np.clip(membrane.settle(wanted, weight), HAIRLINE, THICKEST)
+    radius = skin + thickness
+    # to the last millimetre nothing reaches further than the outline
+    limit = np.where(known & (side > 0.6), asked + OVERSHOOT, np.inf)
+    across = reach_in_view(origins, directions, radius, camera, metres)
+    radius = np.maximum(radius * np.clip(limit / np.maximum(across, 1e-6), 0, 1), skin + HAIRLINE)
+    radius[0] = (4 * radius[1].mean() - radius[2].mean()) / 3  # level across the pole
+    return ShellGrid(center, origins, directions, skin, radius, build_tail(hanging, camera, center))
+
+
+def _also(
+    wanted: NDArray[np.float64], weight: NDArray[np.float64], more: NDArray[np.floating], share: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One more wish for the thickness: both wishes as one, weighted."""
+    total = weight + share
+    return (wanted * weight + more * share) / np.maximum(total, 1e-9), total
+
+
+def _usual(seen: NDArray[np.float64], thickness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R,) how thick hair is at each height, by what shows at the rim of the picture; metres."""
+    count = np.isfinite(seen).sum(1)
+    typical = float(np.nanmedian(seen)) if count.any() else float(np.median(thickness))
+    rows = np.array([np.nanmean(row) if n else typical for row, n in zip(seen, count, strict=True)])
+    # heights at which little is seen follow their neighbours
+    rows = np.where(count > 0, np.minimum(rows, 2.0 * typical), typical)
+    return np.asarray(gaussian_filter1d(rows, 2.0, mode="nearest"))
 
 
 def lowest_hair(head: Head, center: NDArray[np.float64], camera: Camera, hair: NDArray[np.floating]) -> float:
@@ -133,19 +182,22 @@ def shell_mesh(
     u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(1, 0, rows))
     used = np.unique(faces)
     vertices = grid.points.reshape(-1, 3)[used]
-    renumbered = np.full(rows * columns, -1, np.int32)
-    renumbered[used] = np.arange(len(used))
+    faces = np.searchsorted(used, faces)
+    uv = np.stack([u.reshape(-1), v.reshape(-1)], 1)[used]
+    if grid.tail is not None:
+        points, triangles, layout = grid.tail.mesh()
+        faces = np.concatenate([faces, triangles + len(vertices)])
+        vertices, uv = np.concatenate([vertices, points]), np.concatenate([uv, layout])
     # what falls below the neck joint lies on the shoulders and stays with them
     neck = head.joints[NECK, 1]
     falls = np.clip((neck + 0.02 - vertices[:, 1]) / 0.10, 0, 1)
-    weights = np.zeros((len(used), 5), np.float32)
+    weights = np.zeros((len(vertices), 5), np.float32)
     weights[:, ROOT], weights[:, NECK] = falls, 1 - falls
-    uv = np.stack([u.reshape(-1), v.reshape(-1)], 1)[used]
     pose = np.asarray(transforms, np.float64)
     posed = vertices @ pose[NECK, :3, :3].T + pose[NECK, :3, 3]
     blended = (weights.astype(np.float64) @ pose.reshape(5, 16)).reshape(-1, 4, 4)
     rest = np.linalg.solve(blended[:, :3, :3], (posed - blended[:, :3, 3])[..., None])[..., 0]
-    shell = HairShell(rest.astype(np.float32), renumbered[faces].astype(np.int32), uv.astype(np.float32), weights)
+    shell = HairShell(rest.astype(np.float32), faces.astype(np.int32), uv.astype(np.float32), weights)
     return shell, posed.astype(np.float32)
 
 
@@ -166,7 +218,7 @@ def _ears_covered(head: Head, camera: Camera, hair: NDArray[np.floating]) -> tup
             covered.append(False)
             continue
         place = camera.project(head.template[ear].astype(np.float64))
-        covered.append(bool(_sampled(np.asarray(hair, np.float32), place).mean() > 0.6))
+        covered.append(bool(sampled(np.asarray(hair, np.float32), place).mean() > 0.6))
     return covered[0], covered[1]
 
 
@@ -228,95 +280,3 @@ def _cast(corners: NDArray[np.float64], origins: NDArray[np.float64], rays: NDAr
                 continue
             reach[r] = max(reach[r], (v0 * q0 + v1 * q1 + v2 * q2) / determinant)
     return reach
-
-
-def _outline(
-    origins: NDArray[np.float64],
-    directions: NDArray[np.float64],
-    camera: Camera,
-    hair: NDArray[np.floating],
-    metres: float,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """What the photo says about how far hair reaches.
-
-    Returns:
-        groups (R, C): rays that lie on one line of the picture: ANGLES around the center, then two sides of each row.
-        outline (ANGLES + 2 * CURTAIN,): metres that hair reaches along that line; NaN where there is none.
-    """
-    level = camera.view[:3, :3] @ np.array([1.0, 0, 0])
-    local = directions @ camera.view[:3, :3].T
-    angle = np.arctan2(local[..., 1], local[..., 0])
-    groups = ((angle + np.pi) / (2 * np.pi) * ANGLES).round().astype(np.int64) % ANGLES
-    # lines that only rays towards or away from the camera lie on never show the shell's rim: their neighbours do
-    across_view = np.zeros(ANGLES)
-    np.maximum.at(across_view, groups[:DOME], np.hypot(local[:DOME, :, 0], local[:DOME, :, 1]))
-    rims = np.flatnonzero(across_view > 0.95)
-    apart = np.abs(np.arange(ANGLES)[:, None] - rims)
-    nearest = rims[np.minimum(apart, ANGLES - apart).argmin(1)]
-    groups[:DOME] = nearest[groups[:DOME]]
-    rightwards = local[DOME:] @ level < 0
-    groups[DOME:] = ANGLES + 2 * np.arange(CURTAIN)[:, None] + rightwards
-
-    angles = np.arange(ANGLES) / ANGLES * 2 * np.pi - np.pi
-    ways = np.stack([np.cos(angles), np.sin(angles)], 1)
-    across = level[:2] / np.linalg.norm(level[:2])
-    ways = np.concatenate([ways, np.tile(np.stack([across, -across]), (CURTAIN, 1))])
-    starts = np.concatenate([np.repeat(origins[:1, 0], ANGLES, 0), np.repeat(origins[DOME:, 0], 2, 0)])
-    pixels = camera.project(starts)[:, :2]
-    steps = np.arange(1, int(0.45 / metres), 1.0)
-    place = pixels[:, None] + ways[:, None] * steps[None, :, None]
-    # beyond the photo's border nothing is known to be hair
-    framed = cv2.copyMakeBorder(np.asarray(hair, np.float32), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    there = _sampled(framed, place.reshape(-1, 2) + 1).reshape(len(ways), -1) > 0.5
-    reach = np.where(there.any(1), (there.shape[1] - there[:, ::-1].argmax(1)) * metres, np.nan)
-    known = np.isfinite(reach[:ANGLES])
-    if known.any():
-        # one stray lock does not move the outline
-        filled = np.interp(angles, angles[known], reach[:ANGLES][known], period=2 * np.pi)
-        calm = np.median(np.stack([np.roll(filled, k) for k in (-2, -1, 0, 1, 2)]), 0)
-        reach[:ANGLES] = np.where(known, calm, np.nan)
-    return groups, reach
-
-
-def _across(
-    origins: NDArray[np.float64],
-    directions: NDArray[np.float64],
-    radius: NDArray[np.float64],
-    camera: Camera,
-    metres: float,
-) -> NDArray[np.float64]:
-    """(R, C) how far each point of the shell lies from its ray's origin in the picture, metres."""
-    points = origins + directions * radius[..., None]
-    shift = camera.project(points.reshape(-1, 3))[:, :2] - camera.project(origins.reshape(-1, 3))[:, :2]
-    return np.asarray(np.hypot(shift[:, 0], shift[:, 1]) * metres).reshape(radius.shape)
-
-
-def _reach(across: NDArray[np.float64], groups: NDArray[np.int64], side: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(ANGLES + 2 * CURTAIN,) how far the shell reaches along each line of the picture, metres; 0 on unused lines."""
-    reach, best = np.zeros(ANGLES + 2 * CURTAIN), np.zeros(ANGLES + 2 * CURTAIN)
-    np.maximum.at(reach, groups, across)
-    np.maximum.at(best, groups, side)
-    # the grid's rays only come close to the rim
-    return reach / np.maximum(best, 0.9)
-
-
-def _smooth_groups(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over neighbouring angles, and over neighbouring rows of either side."""
-    result = values.copy()
-    result[:ANGLES] = gaussian_filter1d(values[:ANGLES], 1.2, mode="wrap")
-    for side in (0, 1):
-        result[ANGLES + side :: 2] = gaussian_filter1d(values[ANGLES + side :: 2], 0.6, mode="nearest")
-    return result
-
-
-def _smooth(radius: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over the grid, around the seam, with one value at the crown."""
-    around = gaussian_filter(radius[:, :-1], (0.7, 0.8), mode=("nearest", "wrap"))
-    around[0] = around[0].mean()
-    return np.concatenate([around, around[:, :1]], 1)
-
-
-def _sampled(image: NDArray[np.floating], place: NDArray[np.floating]) -> NDArray[np.float32]:
-    """(N,) values of an image at pixels (N, ≥2)."""
-    points = np.asarray(place, np.float64)[:, 1::-1].T - 0.5
-    return np.asarray(map_coordinates(np.asarray(image, np.float32), points, order=1, mode="nearest"), np.float32)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import Head
+from perse_engine.portraits.labelling import label_pixels
 from perse_engine.portraits.landmarks import (
     INNER_LIPS,
     LEFT_BROW,
@@ -61,9 +62,9 @@ def find_parts(
 
     classes = _classify(area, np.asarray(alpha, np.float32), points, head, vertices, small)
     guide = area.astype(np.float32) / np.float32(255)
-    names = ("hair", "clothes", "ears", "neck")
+    names = ("hair", "clothes", "ears", "neck", "person")
     soft = np.stack([np.clip(guided_filter(guide, classes[name], radius=3, epsilon=4e-4), 0, 1) for name in names])
-    soft /= np.maximum(soft.sum(0), 1)
+    soft[:4] /= np.maximum(soft[:4].sum(0), 1)
     inverse = np.array([[1 / scale, 0, x + 0.5 / scale - 0.5], [0, 1 / scale, y + 0.5 / scale - 0.5]])
     full = {
         name: np.asarray(
@@ -72,7 +73,9 @@ def find_parts(
         for name, mask in zip(names, soft, strict=True)
     }
     # what lies outside the square is far from the head
-    full["hair"] *= _inside(matte.shape, x, y, side)
+    inside = _inside(matte.shape, x, y, side)
+    full["hair"] *= inside
+    matte = matte * (1 - inside * (1 - full.pop("person")))
     crowded = np.maximum(sum(full.values()), 1)
     full = {name: mask / crowded for name, mask in full.items()}
     rest = np.clip(1 - full["hair"] - full["clothes"] - full["ears"] - full["neck"], 0, 1)
@@ -128,74 +131,128 @@ def _classify(
     vertices: NDArray[np.floating],
     camera: Camera,
 ) -> dict[str, Mask]:
-    """Hard masks in the square."""
-    fragments = rasterize_mesh(vertices, head.faces, camera)
-    names = ("scalp", "ears", "neck", "face")
-    regions = interpolate(fragments, head.faces, np.stack([head.regions[name] for name in names], 1))
-    scalp, ears, neck, facial = (regions[..., k] > 0.5 for k in range(4))
-    person = alpha > 0.5
+    """Masks in the square, and "person": what of the matte is neither of them nor background seen through hair."""
+    regions = _regions(head, vertices, camera)
     face_height = float(np.ptp(points[:, 1]))
     rows = np.arange(SIDE)[:, None] + 0.5
-    chin = points[152, 1]
+    chin, brows = points[152, 1], points[list(LEFT_BROW + RIGHT_BROW), 1].min()
+    person = alpha > 0.5
     oval = polygon((SIDE, SIDE), points[list(OVAL)]) > 0.5
     inner = cv2.erode(oval.astype(np.uint8), disc(face_height * 0.10)) > 0
     low = rows > points[168, 1]  # below the bridge of the nose the oval is skin
     surely_face = inner | (oval & low & (cv2.erode(oval.astype(np.uint8), disc(face_height * 0.03)) > 0))
-    head_drawn = (scalp | ears | facial) & (fragments.triangle >= 0)
-    beyond = ~(cv2.dilate((fragments.triangle >= 0).astype(np.uint8), disc(face_height * 0.04)) > 0)
-    above_shoulders = rows < chin - 0.05 * face_height
-    surely_hair = person & (scalp | (beyond & above_shoulders)) & ~oval
-    surely_hair = cv2.erode(surely_hair.astype(np.uint8), disc(2)) > 0
-    light = area.astype(np.float32).mean(-1)
+    drawn = regions.max(0) > 0.5
+    beyond = ~(cv2.dilate(drawn.astype(np.uint8), disc(face_height * 0.04)) > 0)
+    scalp = regions[0] > 0.5
+    light = cv2.cvtColor(area, cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32)
     forehead = np.median(light[_spots(points, (151, 9, 108, 337), face_height * 0.05)])
-    brows = points[list(LEFT_BROW + RIGHT_BROW), 1].min()
-    surely_hair |= person & ~oval & (rows < brows) & (light < 0.78 * forehead) & (scalp | facial | beyond)
-    if _is_bald(area, surely_hair, points, face_height):
+    above_mouth = rows < points[94, 1]
+    surely_hair = _touching(person & (scalp | (beyond & above_mouth)) & ~oval, scalp)
+    surely_hair = cv2.erode(surely_hair.astype(np.uint8), disc(2)) > 0
+    surely_hair |= person & ~oval & (rows < brows) & (light < 0.8 * forehead) & (drawn | beyond)
+    bald = _is_bald(area, surely_hair, points, face_height)
+
+    expected = _expected(regions, alpha, oval, surely_face, rows, points, face_height)
+    if bald:
+        expected[1] += expected[2]
+        expected[2] = 0
         surely_hair[:] = False
+    features = eye_and_mouth_openings(points)
+    teachers = np.stack(
+        [
+            alpha < 0.05,
+            surely_face & ~features & (light > 0.35 * forehead),
+            surely_hair & (alpha > 0.9),
+            person & (rows > chin + 0.75 * face_height),
+        ]
+    )
+    known = np.zeros((4, SIDE, SIDE), bool)
+    known[0] = alpha < 0.03
+    known[1] = surely_face
+    labels = label_pixels(area, expected, teachers, known, face_height, motley=3, spread=(1.2, 0.1, 0.3, 0.4))
+    _, skin, hair, clothes = labels
+    # hair hangs from hair
+    hanging = _touching(_hanging(hair > 0.5, chin - 0.25 * face_height), surely_hair)
+    kept = cv2.dilate(hanging.astype(np.uint8), disc(2)).astype(np.float32)
+    off_face = (rows > chin) | ((beyond | (regions[4] > 0.3)) & (rows > points[94, 1]))
+    clothes, skin = clothes + hair * (1 - kept) * off_face, skin + hair * (1 - kept) * ~off_face
+    hair = hair * kept
+    # skin hangs together with the face: brooches, and dirt on a collar, do not
+    bare = cv2.dilate(_touching((skin > 0.5) | surely_face, surely_face).astype(np.uint8), disc(2)).astype(np.float32)
+    clothes, skin = clothes + skin * (1 - bare) * off_face, skin * np.where(off_face, bare, 1)
+    # a brow, a pupil or a shadow inside the face is no cloth, nor is an earlobe
+    worn = ((rows > chin - 0.12 * face_height) | off_face) & ~oval
+    worn = cv2.dilate(worn.astype(np.uint8), disc(1)).astype(np.float32)
+    skin, clothes = skin + clothes * (1 - worn), clothes * worn
+    # skin is of the ears, of the neck or of the face by where the head has them
+    near = [cv2.GaussianBlur(regions[k], (0, 0), face_height * 0.03) for k in (1, 2, 3)]
+    ear = skin * _above(near[0] * 1.6, np.maximum(near[1], near[2])) * (rows > points[10, 1] + 0.2 * face_height)
+    ear *= ~oval & (near[0] > 0.02)
+    neck = (skin - ear) * ((rows > points[94, 1]) & ~oval) * _above(near[1] + 0.05, near[2])
+    shown = np.clip(skin + hair + clothes, 0, 1)
+    return {"hair": hair, "clothes": clothes, "ears": ear, "neck": neck, "person": shown}
 
-    trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
-    trimap[person & above_shoulders & (~oval | (rows < points[10, 1] + 0.25 * face_height))] = cv2.GC_PR_FGD
-    trimap[surely_hair] = cv2.GC_FGD
-    trimap[surely_face | ~person | (rows > chin + 0.75 * face_height)] = cv2.GC_BGD
-    hair = _grab(area, trimap) & person
 
-    hair = _touching(_hanging(hair, chin - 0.25 * face_height), surely_hair)
-    left = person & ~hair
-    tone = _spots(points, CHEEKS, face_height * 0.06)
-    below = rows > chin - 0.12 * face_height
-    trimap = np.full((SIDE, SIDE), cv2.GC_PR_BGD, np.uint8)
-    trimap[left & below & ~oval] = cv2.GC_PR_FGD
-    # right under the jaw skin is likelier than cloth; colour may overrule it
-    trimap[left & ~oval & (rows < chin + 0.22 * face_height) & neck] = cv2.GC_PR_BGD
-    trimap[left & (rows > chin + 1.0 * face_height)] = cv2.GC_FGD
-    trimap[~left | surely_face | (tone & oval)] = cv2.GC_BGD
-    # only the face teaches what skin is: the background would teach anything
-    filled = area.copy()
-    filled[~person] = np.median(area[surely_face], 0).astype(np.uint8)
-    clothes = _grab(filled, trimap) & left & below & ~oval
-    clothes = cv2.morphologyEx(clothes.astype(np.uint8), cv2.MORPH_OPEN, disc(2)) > 0
-    bare = left & ~clothes & ~oval
-    near_neck = cv2.dilate((neck & (fragments.triangle >= 0)).astype(np.uint8), disc(face_height * 0.1)) > 0
-    clothes |= bare & (rows > points[94, 1]) & ~near_neck & ~head_drawn
-    bare &= ~clothes
-    neck_mask = bare & ~head_drawn & (rows > points[94, 1]) | (bare & neck)
-    near_ears = cv2.dilate((ears & (fragments.triangle >= 0)).astype(np.uint8), disc(face_height * 0.08)) > 0
-    ear_mask = bare & ~neck_mask & near_ears & (rows > points[10, 1] + 0.2 * face_height)
-    return {
-        "hair": hair.astype(np.float32),
-        "clothes": clothes.astype(np.float32),
-        "ears": ear_mask.astype(np.float32),
-        "neck": (neck_mask & ~ear_mask).astype(np.float32),
+def _regions(head: Head, vertices: NDArray[np.floating], camera: Camera) -> NDArray[np.float32]:
+    """(5, SIDE, SIDE) where the fitted head shows scalp, ears, neck, face, and its bust."""
+    fragments = rasterize_mesh(vertices, head.faces, camera)
+    names = ("scalp", "ears", "neck", "face")
+    regions = interpolate(fragments, head.faces, np.stack([head.regions[name] for name in names], 1))
+    drawn = fragments.triangle >= 0
+    bust = np.zeros_like(drawn)
+    if "bust" in head.parts:
+        bust = drawn & (head.face_parts[fragments.triangle] == head.parts.index("bust"))
+    regions = np.moveaxis(regions, -1, 0) * ~bust
+    # what of the head has no name, between them, counts as face
+    regions[3] = np.maximum(regions[3], np.clip(drawn & ~bust, 0, 1) - np.clip(regions[:3].sum(0), 0, 1))
+    return np.concatenate([regions, bust[None]]).astype(np.float32)
+
+
+def _expected(
+    regions: NDArray[np.float32],
+    alpha: Mask,
+    oval: NDArray[np.bool_],
+    surely_face: NDArray[np.bool_],
+    rows: NDArray[np.floating],
+    points: NDArray[np.floating],
+    face_height: float,
+) -> NDArray[np.float32]:
+    """(4, SIDE, SIDE) how likely background, skin, hair and clothes are at each pixel, before colours are looked at."""
+    chin = points[152, 1]
+    drawn = np.clip(regions.sum(0), 0, 1)
+    fall = np.clip((rows - chin + 0.1 * face_height) / (0.5 * face_height), 0, 1)
+    # skin, hair, clothes
+    tables = {
+        "scalp": (0.06, 0.90, 0.04),
+        "ears": (0.62, 0.36, 0.02),
+        "neck": (0.72, 0.05, 0.23),
+        "face": (0.70, 0.29, 0.01),
+        "bust": (0.14, 0.10, 0.76),
     }
+    likely = sum(
+        region[..., None] * np.array(table, np.float32) for region, table in zip(regions, tables.values(), strict=True)
+    )
+    away = np.array((0.03, 0.92, 0.05)) * (1 - fall[..., None]) + np.array((0.06, 0.34, 0.60)) * fall[..., None]
+    likely = likely + (1 - drawn)[..., None] * np.broadcast_to(away, (SIDE, SIDE, 3))
+    likely = np.where(oval[..., None] & (rows > points[168, 1])[..., None], (0.95, 0.04, 0.01), likely)
+    likely = cv2.GaussianBlur(np.asarray(likely, np.float32), (0, 0), face_height * 0.025)
+    likely /= np.maximum(likely.sum(-1, keepdims=True), 1e-6)
+    # the matte may have closed what is seen between hair and shoulder
+    open_to_doubt = np.clip(cv2.distanceTransform((drawn < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / face_height, 0, 0.2)
+    background = np.clip(1 - alpha, 0.004 + 1.5 * open_to_doubt * (1 - fall), 0.98)
+    return np.concatenate([background[None], np.moveaxis(likely, -1, 0) * (1 - background)]).astype(np.float32)
 
 
-def _grab(area: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    if not (trimap == cv2.GC_FGD).any() or not (trimap == cv2.GC_BGD).any():
-        return trimap == cv2.GC_FGD
-    cv2.setRNGSeed(7)  # its k-means starts at random
-    labels = trimap.copy()
-    cv2.grabCut(area, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+def eye_and_mouth_openings(points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(SIDE, SIDE) what of the face is no bare skin: eyes, brows and mouth."""
+    outlines = (LEFT_BROW, RIGHT_BROW, _lid_ring(LEFT_LIDS), _lid_ring(RIGHT_LIDS), OUTER_LIPS)
+    drawn = sum(polygon((SIDE, SIDE), points[list(outline), :2]) for outline in outlines)
+    return np.asarray(cv2.dilate(np.asarray(drawn, np.float32), disc(2)) > 0.1)
+
+
+def _above(first: NDArray[np.floating], second: NDArray[np.floating]) -> Mask:
+    """1 where `first` is greater, softly."""
+    return np.asarray(np.clip((first - second) / 0.2 + 0.5, 0, 1), np.float32)
 
 
 def _hanging(hair: NDArray[np.bool_], level: float) -> NDArray[np.bool_]:
