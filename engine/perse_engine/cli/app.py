@@ -162,6 +162,14 @@ def evaluate(
     run_evaluate(subject, report, dataset, sitters, footage, json)
 
 
+@app.command(epilog="Example: perse fitcheck")
+def fitcheck(json: Json = False) -> None:
+    """Fit sixty random heads whose truth is known, and say how far off it is."""
+    from perse_engine.cli.measuring import run_fitcheck
+
+    run_fitcheck(json)
+
+
 @app.command(epilog="Example: perse gallery portraits --out gallery --preset draft")
 def gallery(
     portraits: Annotated[list[Path], typer.Argument(metavar="PORTRAITS…", help="Pictures, and folders of pictures.")],

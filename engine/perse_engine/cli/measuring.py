@@ -47,6 +47,22 @@ def table_of(rows: list[Row]) -> Table:
     return table
 
 
+def run_fitcheck(json: bool) -> None:
+    """Fit random open heads and print how far off the fits are."""
+    from perse_engine.evaluation.fit_check import random_fit_rows
+    from perse_engine.heads.open_head import load_open_head
+    from perse_engine.portraits.landmarks import Tracker
+    from perse_engine.service.threads import apply_thread_budget
+
+    apply_thread_budget()
+    with watched() as progress:
+        rows = random_fit_rows(load_open_head(), Tracker(), progress)
+    if json:
+        typer.echo(json_text.dumps([row.to_json() for row in rows], indent=1))
+        return
+    Console().print(table_of(rows))
+
+
 def run_bench(json: bool) -> None:
     """Time the engine on this machine."""
     from perse_engine.service.bench import machine, measure
