@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.meshes import Accessory, Floats, Grid, joined
@@ -59,8 +60,16 @@ def clothes(head: Head, anatomy: Anatomy, styles: Sequence[Clothes]) -> tuple[Ac
 
 
 def _shape(torso: Torso, body: Body, style: Clothes) -> Floats:
-    grids = [_body(torso, style), _collar(torso, body, style), *_strips(torso, style)]
+    grids = [_clear(body, _body(torso, style), style), _collar(torso, body, style), *_strips(torso, style)]
     return np.concatenate([grid.reshape(-1, 3) for grid in grids])
+
+
+def _clear(body: Body, grid: Floats, style: Clothes) -> Floats:
+    """The grid without places where the body would come through; what pushes one place pushes those beside it."""
+    push = body.outside(grid.reshape(-1, 3), 0.8 * style.ease * MILLIMETRE).reshape(grid.shape) - grid
+    push[0] = 0
+    spread = gaussian_filter(push, (0.8, 1.2, 0), mode=("nearest", "wrap", "nearest"))
+    return grid + np.where(np.abs(spread) > np.abs(push), spread, push)
 
 
 def _ease(torso: Torso, style: Clothes, below: Floats) -> Floats:
@@ -117,9 +126,8 @@ def _collar(torso: Torso, body: Body, style: Clothes) -> Floats:
     place, normal = torso.point(np.broadcast_to(bearing, down.shape), down * MILLIMETRE * torso.size)
     shaped = place + (off * MILLIMETRE * torso.size)[..., None] * normal
     clear = np.where(np.arange(len(down)) >= len(down) - 2, 0.3, 1.2) * MILLIMETRE
-    for row in range(len(down)):
-        shaped[row] = body.outside(shaped[row], float(clear[row]))
-    return shaped
+    push = np.stack([body.outside(line, float(least)) for line, least in zip(shaped, clear, strict=True)]) - shaped
+    return shaped + gaussian_filter(push, (0.6, 1.6, 0), mode="nearest")
 
 
 def _ribbed(style: Clothes, edge: Floats, _front: Floats) -> tuple[Floats, Floats]:

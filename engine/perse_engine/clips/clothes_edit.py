@@ -33,11 +33,12 @@ def clothes(canvas: Canvas, style: Clothes, shape: Floats, seed: int) -> Edit:
     torso = canvas.torso
     albedo, height, painted = _cloth(surface, style, torso, seed)
     color = matt(surface, albedo, height, surface.openness(30 * MILLIMETRE, surface.faces_at(painted)))
-    count = GRIDS["body"].rows * GRIDS["body"].columns
-    lower = surface.own[:count]
+    # hair lies on the body and on the outside of the collar
+    count, collar = (GRIDS[name].rows * GRIDS[name].columns for name in ("body", "collar"))
+    lower = surface.own[: count + collar // 2]
     facing = surface.vertex_normal[lower]
     tucked_under(canvas, placed, placed[lower], facing, 2.5 * MILLIMETRE, 0.03, 0.03)
-    solid = sparse_layer(surface.texels, color, 1.0, painted.astype(np.float32))
+    solid = surface.painted(color, painted)
     shade = cast_shadow(surface, 14 * MILLIMETRE, 0.7, None, surface.faces_at(painted))
     skin = _bared(canvas, style, torso, shade)
     return Edit(merged([solid, skin, shade]), moves(canvas, placed), np.zeros((5, 3), np.float32))
@@ -73,6 +74,10 @@ def _tint(style: Clothes, name: str, local: Floats, surface: Worn, torso: Torso)
     """(M, 3) the colour of the cloth on the grid `name`."""
     color = np.tile(hex_to_srgb(style.color), (len(local), 1))
     inner = hex_to_srgb(style.inner)
+    if name in ("left", "right") and style.cut == "jacket":
+        edge = np.abs(local[:, 0] - 2 / 7) / (2 / 7)  # the upper side's five columns are the first
+        color[edge > 0.86] *= 0.62
+        color[np.abs(edge - 0.74) < 0.03] *= 0.8
     if style.cut == "jacket":
         if name == "collar":
             color[:] = inner

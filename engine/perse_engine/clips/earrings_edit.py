@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
-from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
+from perse_engine.clips.canvas import Canvas, Edit, merged
 from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.earrings import GRIDS, has
 from perse_engine.clips.hair_under import moves, with_piece
@@ -43,7 +43,7 @@ def earrings(canvas: Canvas, style: Earrings, shape: Floats, seed: int) -> Edit:
                 color[here] = _stone(part, style, local[here], openness[here], seed)
             else:
                 color[here] = metal(part, style.color if name == "ball" else style.metal, openness[here])
-    solid = sparse_layer(surface.texels, color, 1.0, painted.astype(np.float32))
+    solid = surface.painted(color, painted)
     shade = cast_shadow(surface, 9 * MILLIMETRE, 0.8, None, surface.faces_at(painted))
     return Edit(merged([solid, shade]), moves(canvas, placed), np.zeros((5, 3), np.float32))
 

@@ -20,6 +20,7 @@ from perse_engine.clips.colors import Floats
 from perse_engine.clips.departments import DEPARTMENTS
 from perse_engine.clips.labels import LABELS, label_faces
 from perse_engine.clips.lashes import EYELASHES, lash_strips, paint_lashes
+from perse_engine.clips.parameters import Hair
 from perse_engine.clips.pieces import Piece
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.heads.figure import Figure
@@ -41,6 +42,7 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
     figure = _assembled(portrait, every, atlas)
     texels = texel_map(figure.uv, figure.uv_faces, (atlas.height, atlas.width))
     canvas = prepared_canvas(portrait, anatomy, figure, _base(portrait, atlas), texels)
+    canvas = dataclasses.replace(canvas, hairdos=_hairdos(catalogue, pieces.get("hair", ())))
     edits: list[Edit] = []
     for k, (style, parameters) in enumerate(zip(catalogue.styles, catalogue.parameters, strict=True)):
         if k in bringing.taken:
@@ -81,6 +83,16 @@ def _drawn(catalogue: Catalogue, category: str) -> list[int]:
 def _pieces(portrait: Portrait, anatomy: Anatomy, catalogue: Catalogue, category: str) -> tuple[Piece, ...]:
     styles = [catalogue.parameters[k] for k in _drawn(catalogue, category)]
     return DEPARTMENTS[category].pieces(portrait, anatomy, styles) if styles else ()
+
+
+def _hairdos(catalogue: Catalogue, pieces: Sequence[Piece]) -> Floats:
+    """(H, N, 3) the locks in every style of hair that is not the photo's own, shorn or not."""
+    styles = [catalogue.parameters[k] for k in _drawn(catalogue, "hair")]
+    shown = [
+        k for k, style in enumerate(styles) if isinstance(style, Hair) and style.cut not in ("own", "buzz", "bald")
+    ]
+    locks = [piece.mesh.shapes[shown] for piece in pieces if piece.name == "locks"]
+    return locks[0] if locks else np.zeros((0, 0, 3), np.float32)
 
 
 def _assembled(portrait: Portrait, pieces: Sequence[Piece], atlas: Atlas) -> Figure:

@@ -34,7 +34,7 @@ def glasses(canvas: Canvas, style: Glasses, frame: Floats, lenses: Floats) -> Ed
         color = metal(surface, style.color, openness, 0.3)
     else:
         color = glossy(surface, hex_to_srgb(style.color), 0.5, openness)
-    solid = sparse_layer(surface.texels, color, 1.0, np.ones(len(surface.texels), np.float32))
+    solid = surface.painted(color)
     # light comes from above: the shade falls a little lower than the frame
     below = np.array([0.0, -2.0, -1.0], np.float32) * MILLIMETRE
     rims = surface.faces[(surface.faces < surface.own[0] + RIM_VERTICES).all(1)]

@@ -50,7 +50,8 @@ def hat(canvas: Canvas, style: Hat, shape: Floats, seed: int) -> Edit:
     if style.cuff == 0:  # hair goes down under a brim
         rows = slice(INSIDE_ROWS * (SECTORS + 1), (INSIDE_ROWS + UNDER_ROWS) * (SECTORS + 1))
         lower = surface.own[rows]
-        tucked_under(canvas, placed, placed[lower], surface.vertex_normal[lower], 2 * MILLIMETRE, 0.03, 0.008)
+        facing = surface.vertex_normal[lower]
+        tucked_under(canvas, placed, placed[lower], facing, 2 * MILLIMETRE, 0.03, 0.008, hairdos=False)
         surface = worn(canvas, "hat", placed)
     reach = 16 * MILLIMETRE + 0.6 * max(style.brim, style.bill) * MILLIMETRE * canvas.anatomy.size
     layers = [_cloth(surface, style, seed), _hidden(canvas, style.low), cast_shadow(surface, reach, 0.75)]
@@ -102,7 +103,7 @@ def _cloth(surface: Worn, style: Hat, seed: int) -> Layer:
         tone = tone * (1 - 0.10 * np.exp(-(((hem - 0.12) / 0.02) ** 2)))
     shown = np.clip(albedo * tone[:, None] ** 0.6, 0, 1)
     color = matt(surface, shown, height, surface.openness(25 * MILLIMETRE))
-    return sparse_layer(surface.texels, color, 1.0, np.ones(len(v), np.float32))
+    return surface.painted(color)
 
 
 def _along(surface: Worn, style: Hat) -> Floats:

@@ -20,7 +20,7 @@ BRIM_FROM, UPPER_FROM, CROWN_FROM = 0.05, 0.27, 0.49
 LIFT = 10 * MILLIMETRE
 """How far above the head the hat is when it begins to be put on."""
 THICK = 2.2 * MILLIMETRE
-MOST_ROOM = 8 * MILLIMETRE
+MOST_ROOM = 11 * MILLIMETRE
 """The most hair, pressed down, that a hat is made wider for."""
 
 
@@ -39,7 +39,7 @@ def hair_room(anatomy: Anatomy, shell: HairShell) -> float:
     if not len(above):
         return 0.0
     distance, _ = anatomy.skull_tree.query(above)
-    return float(min(0.3 * np.median(distance), MOST_ROOM))
+    return float(min(0.4 * np.median(distance), MOST_ROOM))
 
 
 def hat(anatomy: Anatomy, shell: HairShell, styles: Sequence[Hat]) -> Accessory:
@@ -135,8 +135,9 @@ def _crown(anatomy: Anatomy, style: Hat, rim: Floats, center: Floats, room: floa
     taper = 1 - 0.10 * style.flatness * upwards[:, None, None] * (style.bulge == 0)
     spread = (rim[None][..., [0, 2]] - center[[0, 2]]) * inwards[:, None, None] * taper
     radius = np.maximum(np.linalg.norm(rim - center, axis=1), 1e-6)
-    bulge = style.bulge * MILLIMETRE * size * np.sin(np.pi * np.clip(s * 1.15, 0, 1)) ** 0.75
-    spread *= 1 + bulge[:, None, None] / radius[None, :, None]
+    bulge = style.bulge * MILLIMETRE * size * np.sin(np.pi * s**1.5) ** 0.8
+    hanging = 1 - 0.55 * np.sign(style.lean) * (rim[:, 0] / radius)  # a beret falls to one side
+    spread *= 1 + (bulge[:, None] * hanging / radius)[..., None]
     crown[..., [0, 2]] = center[[0, 2]] + spread
     crown[..., 1] = rim[None, :, 1] + rise
     crown[..., 2] += -0.006 * size * upwards[:, None]  # a soft crown sits back

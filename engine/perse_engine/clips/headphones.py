@@ -14,19 +14,20 @@ from perse_engine.portraits.portrait import Portrait
 
 LIFT = 10 * MILLIMETRE
 """How far above the head, and beside the ears, they are when they begin to be put on."""
-MOST_ROOM = 9 * MILLIMETRE
+MOST_ROOM = 18 * MILLIMETRE
+"""The most hair, pressed down, that a band rests on."""
 ON_EAR = 62.0
 """Millimetres of a cup's width from which on it goes around the ear."""
 
 GRIDS = {
     "band": Grid(37, 13, (0.01, 0.02, 0.30, 0.98)),
-    "cup_left": Grid(14, 29, (0.32, 0.52, 0.64, 0.98)),
-    "cup_right": Grid(14, 29, (0.32, 0.02, 0.64, 0.48)),
+    "cup_left": Grid(15, 29, (0.32, 0.52, 0.64, 0.98)),
+    "cup_right": Grid(15, 29, (0.32, 0.02, 0.64, 0.48)),
     "arm_left": Grid(14, 9, (0.66, 0.52, 0.98, 0.98)),
     "arm_right": Grid(14, 9, (0.66, 0.02, 0.98, 0.48)),
 }
 """The arms are stems of buds; the left one may carry a microphone."""
-CUSHION = 0.46
+CUSHION = 0.43
 """Part of a cup's profile, from the head outwards, that is cushion."""
 
 
@@ -72,7 +73,8 @@ def _cup(anatomy: Anatomy, style: Headphones, ear: Floats, side: float, unit: fl
     profile = np.array(
         [
             (0.45, -0.02), (0.60, 0.0), (0.78, -0.04), (0.93, 0.08), (1.0, 0.25), (0.99, 0.40), (0.93, 0.46),
-            (0.97, 0.52), (0.97, 0.74), (0.92, 0.90), (0.78, 0.99), (0.62, 1.0), (0.55, 0.95), (0.0, 0.96),
+            (0.97, 0.52), (0.97, 0.74), (0.92, 0.90), (0.78, 0.99), (0.62, 1.0), (0.56, 0.95), (0.50, 0.95),
+            (0.0, 0.95),
         ]
     )  # fmt: skip
     axis, forward = np.array([side, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
@@ -136,7 +138,7 @@ def _band(portrait: Portrait, anatomy: Anatomy, style: Headphones, ends: list[Fl
     ]
     room = 0.0
     if len(hair):
-        room = float(min(0.35 * np.median(anatomy.skull_tree.query(hair)[0]), MOST_ROOM))
+        room = float(min(0.5 * np.median(anatomy.skull_tree.query(hair)[0]), MOST_ROOM))
     angle = np.radians(np.linspace(62, -62, 15))
     outward = np.stack([np.sin(angle), np.cos(angle)], -1)
     center = np.array([0.0, middle_y + 0.03 * anatomy.size])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.clips.anatomy import MILLIMETRE
-from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
+from perse_engine.clips.canvas import Canvas, Edit, merged
 from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.hair_under import moves, tucked_under, with_piece
 from perse_engine.clips.headphones import CUSHION, GRIDS, has
@@ -36,7 +36,7 @@ def headphones(canvas: Canvas, style: Headphones, shape: Floats, seed: int) -> E
     if style.kind == "band":
         _press(surface, placed, shape)
         surface = worn(canvas, "headphones", placed)
-    solid = sparse_layer(surface.texels, color, 1.0, shown.astype(np.float32))
+    solid = surface.painted(color, shown)
     shade = cast_shadow(surface, 18 * MILLIMETRE, 0.8, None, surface.faces_at(shown))
     return Edit(merged([solid, shade]), moves(canvas, placed), np.zeros((5, 3), np.float32))
 
@@ -65,7 +65,7 @@ def _painted(
         return np.where(yoke[:, None], trim, shown)
     if name.startswith("arm"):
         return np.where((place[:, 1] > 0.8)[:, None], matt(part, hex_to_srgb("#151517"), None, opened), shell)
-    rim = np.abs(place[:, 1] - 0.81) < 0.045
+    rim = np.abs(place[:, 1] - 0.755) < 0.045
     return np.where((place[:, 1] < CUSHION)[:, None], soft, np.where(rim[:, None], trim, shell))
 
 

@@ -8,13 +8,17 @@ from functools import cached_property
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from perse_engine.clips.atlas import layout
-from perse_engine.clips.canvas import Canvas
+from perse_engine.clips.canvas import Canvas, sparse_layer
 from perse_engine.clips.colors import Floats
+from perse_engine.clips.wardrobe import Layer
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.occlusion import ambient_occlusion
 
+MARGIN = 3.0
+"""Texels that colour goes on beyond the edges of the layout."""
 STEEPEST = 0.9
 """Slope that relief may have: steeper is a jump between two grids of the layout, not cloth."""
 
@@ -25,6 +29,7 @@ class Worn:
 
     Attributes:
         canvas: where it is painted.
+        part: its name.
         vertices: (V, 3) of the whole figure as the style places them.
         faces: (F, 3) of this piece, into `vertices`.
         own: (N,) which vertices are the piece's.
@@ -36,6 +41,7 @@ class Worn:
     """
 
     canvas: Canvas
+    part: str
     vertices: Floats
     faces: NDArray[np.int32]
     own: NDArray[np.int64]
@@ -73,6 +79,22 @@ class Worn:
         """(F, 3) the piece's faces of which a texel of `chosen` (M,) shows."""
         shown = np.unique(self.canvas.texels.triangle.reshape(-1)[self.texels[chosen]])
         return self.canvas.figure.faces[shown]
+
+    def painted(self, color: Floats, shown: NDArray[np.bool_] | None = None) -> Layer:
+        """The layer that paints `color` (M, 3) sRGB where the piece is `shown` (M,), or everywhere.
+
+        The colour goes on a little beyond the edges of the layout, so that they do not fade when they are sampled.
+        """
+        tile = layout(self.canvas.base.shape[0]).tiles[self.part]
+        seen = np.zeros(self.inside.shape, bool)
+        seen[self.inside] = True if shown is None else shown
+        image = np.zeros((*self.inside.shape, 3), np.float32)
+        image[self.inside] = color
+        distance, (rows, columns) = distance_transform_edt(~seen, return_indices=True)
+        filled = seen | ((distance <= MARGIN) & ~self.inside)
+        y, x = np.nonzero(filled)
+        texels = (y + tile.y) * self.canvas.base.shape[1] + x + tile.x
+        return sparse_layer(texels, image[rows[y, x], columns[y, x]], 1.0, np.ones(len(texels), np.float32))
 
     def openness(self, reach: float, shown: NDArray[np.int32] | None = None) -> Floats:
         """(M,) in [0, 1]: how much of the light arrives that the head and the piece itself may keep off.
@@ -122,7 +144,7 @@ def worn(canvas: Canvas, part: str, placed: Floats) -> Worn:
     rows, columns = np.nonzero(inside)
     texels = (rows + tile.y) * canvas.base.shape[1] + columns + tile.x
     uv = np.stack([(columns + 0.5) / tile.width, 1 - (rows + 0.5) / tile.height], -1).astype(np.float32)
-    surface = Worn(canvas, placed, faces, own, texels, inside, normal, np.zeros(0), uv)
+    surface = Worn(canvas, part, placed, faces, own, texels, inside, normal, np.zeros(0), uv)
     at = surface.at_texels(normal)
     at /= np.maximum(np.linalg.norm(at, axis=1, keepdims=True), 1e-9)
     return dataclasses.replace(surface, normal=at)
