@@ -104,8 +104,8 @@ def _hairs(line: Line, style: Eyebrows, point: Floats, seed: int) -> tuple[Float
 def _read(image: Floats, column: Floats, row: Floats) -> Floats:
     """(M,) bilinear values of `image` at pixels (M,) and (M,); 0 outside."""
     count = -(-len(column) // 1024) * 1024  # OpenCV takes no row of any length
-    places = (np.pad(values.astype(np.float32), (0, count - len(values))).reshape(-1, 1024) for values in (column, row))
-    read = cv2.remap(image, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    x, y = (np.pad(values.astype(np.float32), (0, count - len(values))).reshape(-1, 1024) for values in (column, row))
+    read = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(read.reshape(-1)[: len(column)], np.float32)
 
 

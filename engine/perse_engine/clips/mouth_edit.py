@@ -35,8 +35,8 @@ def _painted(canvas: Canvas, texels: np.ndarray, amount: Floats, style: Mouth) -
     soft = blurred(canvas.lightness, FINE).reshape(-1)[texels]
     solid = amount > 0.5
     middle = float(np.median(own[solid])) if solid.any() else 0.6
-    relief = 0.85 * (own - soft) + 0.55 * (soft - middle)
-    shine = smoothstep(0.02, 0.16, own - middle) * (0.25 + 0.5 * style.gloss)
+    relief = 0.85 * (own - soft) + 0.4 * (soft - middle)
+    shine = smoothstep(0.02, 0.16, own - middle) * (0.1 + 0.5 * style.gloss)
     lab[:, 0] = np.clip(lab[:, 0] + relief + style.gloss * 0.9 * np.maximum(own - middle - 0.04, 0), 0.03, 0.98)
     lab[:, 1:] *= (1 - shine)[:, None]
     return oklab_to_srgb(lab)

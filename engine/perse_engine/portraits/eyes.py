@@ -21,6 +21,7 @@ PHOTO_SHARE = 0.92  # of what the photo shows of an eye; the rest keeps fibres w
 GAIN = (0.25, 1.05)  # how far the light in the photo may darken or brighten a painted eye
 UNEVEN = (0.6, 1.06)  # and a part of it relative to the whole
 FEATHER = 2.0  # texels
+TURNED = 0.72  # share of the other eye's white below which an eye is not believed
 GLINT = 0.22  # lightness above the iris from which the photo has a highlight of its own
 
 
@@ -33,6 +34,7 @@ def add_eyes(
     color: Colors,
     window: Window,
     iris: Iris,
+    light: Colors,
 ) -> Colors:
     """Paint the eyeballs into `texture` (T, T, 3), in place; (T, T) in [0, 1] how far each texel is the photo's.
 
@@ -41,6 +43,7 @@ def add_eyes(
     Args:
         eyes: (T, T) texels of the eyeballs.
         color: (T, T, 3) what the photo shows at each texel.
+        light: (9, 3) of the photo; its reflection lies in eyes of which the photo shows none.
     """
     opening = eye_openings(window.pixels.shape[:2], window.landmarks)
     apart = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
@@ -50,15 +53,22 @@ def add_eyes(
     shown = cv2.erode(np.where(eyes, shown, 0).astype(np.float32), np.ones((3, 3), np.uint8))
     shown = np.clip(cv2.GaussianBlur(shown, (0, 0), FEATHER) * 2 - 1, 0, 1)
     position = texels.interpolate(head.faces, head.template)
+    sides = [eyes & (np.sign(position[..., 0]) == np.sign(head.joints[joint, 0])) for joint in (LEFT_EYE, RIGHT_EYE)]
+    whites = []
     for side, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
-        own = eyes & (np.sign(position[..., 0]) == np.sign(head.joints[joint, 0]))
+        offset = position - head.joints[joint]
+        beside = np.hypot(offset[..., 0], offset[..., 1]) > 1.15 * float(iris.radius[side])
+        whites.append(sclera_tone(color[sides[side] & beside & (shown > 0.8)]))
+    brightest = max(float(white.mean()) for white in whites)
+    for side, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
+        own, white = sides[side], whites[side]
+        if white.mean() < TURNED * brightest:  # turned away: what is read there is lashes and shadow
+            white, shown = TURNED * whites[1 - side], np.where(own, 0, shown)
         front = own & (position[..., 2] > head.joints[joint, 2])
         if not front.any():
             continue
         offset = position - head.joints[joint]
         away = np.hypot(offset[..., 0], offset[..., 1]) / float(iris.radius[side])
-        beside = own & (away > 1.15) & (shown > 0.8)
-        white = sclera_tone(color[beside])
         texture[own] = paint_eye(offset[own], iris, side, white)
         rows, columns = np.nonzero(front)
         box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -67,7 +77,8 @@ def add_eyes(
         gain = _gain(painted, color[box], share, front[box])
         lit = painted * gain[..., None]
         if not _has_glint(color[box], share, away[box]):
-            lit = lit + _glint(offset[box], float(iris.radius[side]))[..., None] * (white.max() * 1.05 - lit)
+            glint = _glint(offset[box] / np.float32(iris.radius[side]), light)[..., None]
+            lit = lit + glint * (white.max() * 1.05 - lit)
         seen = PHOTO_SHARE * share[..., None]
         texture[box] = np.where(front[box][..., None], lit + seen * (color[box] - lit), texture[box])
     return np.where(eyes, shown, 0).astype(np.float32)
@@ -183,13 +194,18 @@ def _has_glint(color: Colors, share: Colors, away: NDArray[np.floating]) -> bool
     return bool(np.quantile(light, 0.985) - np.median(light) > GLINT)
 
 
-def _glint(offset: Colors, radius: float) -> Colors:
-    """(h, w) strength of a window's reflection above the pupil, on the same side in both eyes."""
-    x, y = offset[..., 0] / radius, offset[..., 1] / radius
-    spot = np.hypot(x + 0.26, (y - 0.34) * 1.15)
-    faint = np.hypot(x - 0.30, y + 0.42)
+def _glint(place: Colors, light: Colors) -> Colors:
+    """(h, w) strength of the light's reflection at `place` (h, w, 3), iris radii from the eyeball's centre.
+
+    The cornea is steeper than the eyeball: what it mirrors lies about half way to where the light comes from.
+    """
+    towards = np.asarray(light, np.float64)[[3, 1, 2]].mean(1)
+    towards = towards / max(float(np.linalg.norm(towards)), 1e-6)
+    x, y = np.clip(0.62 * towards[0], -0.42, 0.42), np.clip(0.62 * towards[1], 0.16, 0.42)
+    spot = np.hypot(place[..., 0] - x, (place[..., 1] - y) * 1.15)
+    faint = np.hypot(place[..., 0] + x, place[..., 1] + y)
     strength = 0.85 * np.clip((0.19 - spot) / 0.10, 0, 1) + 0.16 * np.clip((0.24 - faint) / 0.2, 0, 1)
-    return np.asarray(strength * (offset[..., 2] > 0), np.float32)
+    return np.asarray(strength * (place[..., 2] > 0), np.float32)
 
 
 def _edge(values: NDArray[np.floating], width: float) -> NDArray[np.float64]:

@@ -13,9 +13,9 @@ from perse_engine.surfaces.unproject import Sight, Texels
 
 Texture = NDArray[np.float32]
 
-LASH_ROOTS = 0.0006  # metres to either side of a margin that the roots of the lashes darken
-UPPER_LASHES, LOWER_LASHES = 0.62, 0.22  # how dark
-SHADOWED = (0.84, 0.97)  # lightness relative to the skin around: below the first, what lies on a lid is lashes
+LASH_ROOTS = 0.0009  # metres to either side of a margin that the roots of the lashes darken
+UPPER_LASHES, LOWER_LASHES = 0.68, 0.22  # how dark
+SHADOWED = (0.90, 1.0)  # lightness relative to the skin around: below the first, what lies on a lid is lashes
 CREASE = 0.13  # share of a blink's fall at which the lid folds
 
 

@@ -11,11 +11,12 @@ from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head
 
 Points = NDArray[np.float64]
 
-OVERLAP = 0.0004  # metres that a closed upper lid hangs over the margin of the lower one
-AHEAD = 0.0004  # metres that it lies before it
+OVERLAP = 0.0008  # metres that a closed upper lid hangs over the margin of the lower one
+AHEAD = 0.0005  # metres that it lies before it
 CLEAR = 0.0005  # metres between a closed lid and the eyeball
 THICK = 0.0012  # metres of a closed lid beyond that, of what is more only a part stays
 MOVING = 0.06  # share of a blink's largest motion from which skin counts as the upper lid
+BALL = 0.975  # of an eyeball's size, so that identities with shallow sockets keep it behind the skin
 CORNER = 0.0008  # metres between the lids where the eye begins
 COLUMNS = 41
 
@@ -39,8 +40,12 @@ class Margins:
     lower: Points
 
 
-def lid_margins(head: Head, side: int) -> Margins | None:
-    """The margins of the left (0) or right (1) eye; None for heads without blinks or eyeballs."""
+def lid_margins(head: Head, side: int, *, beyond: bool = False) -> Margins | None:
+    """The margins of the left (0) or right (1) eye; None for heads without blinks or eyeballs.
+
+    Args:
+        beyond: also a little past the corners, where the lids have become one.
+    """
     blink = blink_direction(head, side)
     if blink is None or "eyes" not in head.parts:
         return None
@@ -54,7 +59,7 @@ def lid_margins(head: Head, side: int) -> Margins | None:
     still = skin[near & ~moving[skin].any(1)]
     if not len(upper) or not len(still):
         return None
-    reach = rest[np.unique(upper[fall[upper].max(1) > 0.6]), 0]
+    reach = rest[np.unique(upper[fall[upper].max(1) > (0.2 if beyond else 0.6)]), 0]
     found = []
     for x in np.linspace(reach.min(), reach.max(), COLUMNS):
         opened, shut = _slice(rest, upper, x, rest), _slice(rest + blink, upper, x, rest)
@@ -73,7 +78,7 @@ def lid_margins(head: Head, side: int) -> Margins | None:
         return None
     rows = np.array(found)
     apart = rows[:, 1] - rows[:, 6] > CORNER
-    if apart.sum() >= 5:  # beyond the corners the lids are one
+    if apart.sum() >= 5 and not beyond:
         rows = rows[apart.argmax() : len(rows) - apart[::-1].argmax()]
     return Margins(rows[:, 0], rows[:, 1:3], rows[:, 3:5], rows[:, 5], rows[:, 6:8])
 
@@ -100,20 +105,24 @@ def closing_lids(head: Head) -> Head:
 
     Identity and detail move lids and eyeballs, a blink does not: unchanged it leaves a slit or hangs over the cheek.
     """
-    directions = head.expression_directions
+    directions, template = head.expression_directions, head.template
+    eyes = head.parts.index("eyes") if "eyes" in head.parts else -1
+    balls = np.unique(head.faces[head.face_parts == eyes])
     for side, joint in enumerate((LEFT_EYE, RIGHT_EYE)):
-        margins, blink = lid_margins(head, side), blink_direction(head, side)
+        margins, blink = lid_margins(head, side, beyond=True), blink_direction(head, side)
         if margins is None or blink is None:
             continue
         if directions is head.expression_directions:
-            directions = directions.copy()
+            directions, template = directions.copy(), template.copy()
+        ball = balls[np.sign(head.template[balls, 0]) == np.sign(head.joints[joint, 0])]
+        template[ball] += (1 - BALL) * (head.joints[joint] - template[ball])
         own = np.flatnonzero(np.abs(head.template - head.joints[joint]).max(1) < 0.035)
         own = own[np.abs(blink[own]).max(1) > 1e-6]
         moved = _onto_lower(head.template[own].astype(np.float64), blink[own], margins)
         moved = _outside(head, joint, own, moved)
         name = ("eyeblinkleft", "eyeblinkright")[side]
         directions[own, :, head.expression_names.index(name)] = moved
-    return dataclasses.replace(head, expression_directions=directions)
+    return dataclasses.replace(head, template=template, expression_directions=directions)
 
 
 def _onto_lower(rest: Points, blink: Points, margins: Margins) -> Points:

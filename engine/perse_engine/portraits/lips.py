@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from perse_engine.heads.head import JAW, Head
 
-MEET = 0.0003  # metres that the rims of closed lips overlap
+MEET = 0.0007  # metres that the rims of closed lips overlap
 FURTHEST = 0.004  # metres that either rim may move
 REACH = 0.006  # metres around the rims that move along
 
@@ -58,7 +58,7 @@ def closing_lips(head: Head) -> Head:
         own = _beside(head, rest, row, lower if sign < 0 else upper)
         distance = cKDTree(rest[row]).query(rest[own])[0]
         share = np.exp(-((distance / REACH) ** 2))
-        moved[own, 1] += sign * share * np.interp(rest[own, 0], columns, shift, left=0.0, right=0.0)
+        moved[own, 1] += sign * share * np.interp(rest[own, 0], columns, shift)
     return dataclasses.replace(head, template=moved.astype(np.float32))
 
 

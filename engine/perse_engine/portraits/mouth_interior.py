@@ -182,7 +182,10 @@ def clean_lips(texture: Texture, head: Head, texels: Texels) -> Texture:
     share = cv2.GaussianBlur((foreign * near).astype(np.float32), (0, 0), 1.0)
     red = lips[box] & (texels.interpolate(head.faces, head.regions["lips"][:, None])[box][..., 0] > 0.75)
     known = (red & (distance > 0.0012)) * (1 - np.clip(foreign * near * 3, 0, 1)) * np.clip(color / vivid - 0.6, 0, 1)
-    filled = fill_holes(values, known.astype(np.float32)) * np.array(MOIST, np.float32)
+    sure = known > 0.5
+    tone = np.median(values[sure], 0) if sure.any() else np.median(values[own], 0)
+    filled = 0.4 * fill_holes(values, known.astype(np.float32)) + 0.6 * tone  # shadow at the rim is of the mouth
+    filled *= np.array(MOIST, np.float32)
     # the innermost strip folds into the mouth: no photo shows it well
     share = np.maximum(share, own * np.exp(-((distance / 0.0011) ** 2)))
     values += share[..., None] * (filled - values)

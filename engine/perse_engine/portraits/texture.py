@@ -17,6 +17,7 @@ from perse_engine.portraits.portrait import Iris
 from perse_engine.portraits.skin import bare_skin, eye_distance, plain_skin, regions
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
+from perse_engine.surfaces.lighting import shade
 from perse_engine.surfaces.unproject import Sight, Texels
 
 SIDE = 1024
@@ -63,9 +64,12 @@ def paint_head_texture(
         texture[names[name]] = INNER[name]
     white = np.array(WHITE, np.float32)
     if "eyes" in names:
-        shown = add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris)
+        shown = add_eyes(texture, head, texels, names["eyes"], sight, color, window, iris, light)
         painted = np.where(names["eyes"], 1 - shown, painted)
         white = eye_white(texture, head, texels, names["eyes"], iris)
+    # eyes may lie in shadow; what the light leaves of white in front of the face is seldom less
+    before = shade(np.array(WHITE, np.float32), light, np.array([0.0, 0.0, 1.0], np.float32))
+    white = white * max(float(before.mean() / white.mean()), 1.0)
     painted = np.maximum(painted, paint_mouth(texture, head, texels, sight, color, window, white))
     texture = fill_holes(texture, texels.triangle >= 0)
     return np.clip(texture, 0, 1).astype(np.float32), seen.own * (1 - painted * skin), painted
