@@ -47,6 +47,8 @@ SPARSITY = 0.4
 """What it costs to use a unit, relative to a still photograph: the other frames speak for it too."""
 BEYOND = 1.25
 """How far units of jaw and mouth may go beyond full strength: some people's mouths open wider than the model's."""
+STEADINESS = 0.3
+"""How much of the evidence of lids, lips and brows reaches the head's pose."""
 LID_WEIGHT, LIP_WEIGHT, BROW_WEIGHT, OUTLINE_WEIGHT = 5.0, 4.0, 1.5, 0.25
 
 
@@ -95,6 +97,8 @@ class HeadSequence:
         quick = np.array([name.startswith(QUICK) for name in head.expression_names] + [True])
         self._unit_stiffness = 1 / np.where(quick, QUICK_STEP, UNIT_STEP) ** 2
         self._weights = _landmark_weights(correspondence, head) * INDEPENDENT / NOISE**2
+        self._steadiness = np.ones(468)
+        self._steadiness[list(LEFT_LIDS + RIGHT_LIDS + INNER_LIPS + OUTER_LIPS + LEFT_BROW + RIGHT_BROW)] = STEADINESS
         self.motion = self._first_guess()
 
     def _first_guess(self) -> Motion:
@@ -146,7 +150,9 @@ class HeadSequence:
         x, y, w = local.T
         zero = np.zeros(468)
         turned = np.stack([zero, w, -y, -w, zero, x, y, -x, zero], 1).reshape(468, 3, 3)  # of a left turn
-        jacobian = np.concatenate([pixel @ turned, pixel, (pixel @ rotation) @ self.unit_basis], 2)
+        # what moves on its own says little about where the head is
+        steady = pixel * self._steadiness[:, None, None]
+        jacobian = np.concatenate([steady @ turned, steady, (pixel @ rotation) @ self.unit_basis], 2)
         robust = 1 / (1 + (np.linalg.norm(residual, axis=1) / (4 * NOISE)) ** 2)
         return jacobian.reshape(936, -1), residual.reshape(936), np.repeat(self._weights * robust, 2)
 
@@ -193,7 +199,7 @@ class HeadSequence:
         for k in range(len(self.targets)):
             jacobian, residual, weight = self.linearized(k)
             rotation = self.motion.rotations[k]
-            pixel = jacobian[:, 3:6].reshape(468, 2, 3)
+            pixel = jacobian[:, 3:6].reshape(468, 2, 3) / self._steadiness[:, None, None]
             shape = ((pixel @ rotation) @ self.identity_basis).reshape(936, shapes) * mouth[:, None]
             # what lies at a bound stays there; the rest is eliminated (Schur complement)
             units = self.motion.units[k]
