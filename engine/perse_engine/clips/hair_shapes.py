@@ -273,7 +273,8 @@ def _cut(skull: Skull, style: Hair, path: Floats) -> Floats:
     # what lies on the shoulder does not go on along it
     to_end = np.clip(reached(end_y), to_chin, to_chin + 1.2 * (chin - end_y))
     if style.cut == "short":
-        tapered = SIDES["short"] * (1 + 0.5 * smoothstep(1.8, 2.6, azimuth)) * MILLIMETRE * size
+        around_ear = 1 - 0.7 * np.exp(-(((azimuth - 1.65) / 0.35) ** 2))
+        tapered = SIDES["short"] * around_ear * (1 + 0.5 * smoothstep(1.8, 2.6, azimuth)) * MILLIMETRE * size
         to_chin = np.minimum(to_chin, np.broadcast_to(tapered, to_chin.shape))
     if style.shape == "coily":
         to_chin = np.minimum(to_chin, 0.055 * size)

@@ -118,7 +118,7 @@ def flow(s: Strands, style: Hair) -> tuple[Floats, Floats]:
             tail = s.sheet == SHEETS - 1
             across, along = np.where(tail, 24 * s.azimuth, across), np.where(tail, s.arc, along)
         return across.astype(np.float32), (along + np.where(s.root > 0, beyond, 0)).astype(np.float32)
-    if style.cut == "short" or style.shape == "coily":
+    if style.cut == "short" or style.shape == "coily" or style.fringe > 0.5:  # combed from the whorl
         return (85 * s.azimuth).astype(np.float32), (100 * angle + beyond).astype(np.float32)
     # away from the parting, and around its end at the whorl
     z = angle * np.cos(s.azimuth)
@@ -152,7 +152,10 @@ def painted(canvas: Canvas, style: Hair, worn: Floats, hue: Floats, seed: int) -
         fine, lock = _ringlets(across, along, fine, seed)
     alpha = _alpha(s, style, fine, lock, clump)
     # light reaches the roots at the hairline, not those under a curtain of hair
-    inner = 0.40 + 0.45 * smoothstep(-32, -4, s.root) * smoothstep(3, -2, s.root) * (np.abs(s.azimuth) < 1.1)
+    turn = np.abs(s.azimuth)
+    inner = 0.40 + 0.45 * smoothstep(-32, -4, s.root) * smoothstep(3, -2, s.root) * (turn < 1.1)
+    front = face_border(style)
+    inner = np.maximum(inner, 0.40 + 0.35 * smoothstep(front + 0.40, front + 0.15, turn) * (s.root > 0))
     depth = np.choose(s.sheet, [inner, np.full_like(inner, 0.95), np.full_like(inner, 1.08)])
     relief = (0.60 + 0.34 * smoothstep(0.1, 0.8, fine)) + 0.26 * smoothstep(0.15, 0.7, lock)
     relief *= 0.86 + 0.14 * smoothstep(0, 45, along + 60 * (style.shape in (*TIED, "slicked", "coily")))
@@ -207,8 +210,10 @@ def _alpha(s: Strands, style: Hair, fine: Floats, lock: Floats, clump: Floats) -
     below = falls_below_chin(style)
     end = ROWS - 1 if below else DOME + UPPER - 1
     ragged = {"straight": 9.0, "wavy": 20.0, "curly": 22.0, "coily": 9.0}.get(style.shape, 8.0)
-    ragged *= 1.6 if below or style.cut == "short" else 1.0
-    alpha = body * smoothstep(0, 7, s.tip - ragged * (0.55 * (1 - fine) + 0.45 * (1 - clump)))
+    ragged *= 1.6 if below else 1.0
+    if style.cut == "short":  # cut strand by strand: nowhere one line
+        ragged = 4 + 16 * smoothstep(1.2, 0.5, np.abs(s.azimuth))
+    alpha = body * smoothstep(0, 7, s.tip - ragged * (0.4 * (1 - fine) + 0.6 * (1 - lock)))
     tail = (s.sheet == SHEETS - 1) & (style.shape in TIED)
     if style.shape == "bun":
         solid = smoothstep(0.05, 0.25, 0.6 * fine + 0.4 * lock) * (s.row < DOME + UPPER - 1)
