@@ -23,6 +23,7 @@ from perse_engine.surfaces.unproject import Texels
 
 Texture = NDArray[np.float32]
 BLACK = 4e-3  # linear, added before logarithms: what is nearly black has no hue
+BRIGHT = 0.4  # share of the brightest light from which skin's usual reflectance is told
 SHADED = 0.12  # share of the brightest light below which colour tells little of reflectance
 SHADING = 0.25  # natural logarithms by which plain skin of one side may differ from smooth
 FARTHEST, TINTED = 0.8, 0.2  # ... by which a completion follows what it borders on: in lightness, in hue
@@ -77,9 +78,11 @@ def complete(
     told = seen.own * np.clip(brightness / brightest / SHADED - 0.5, 0, 1).astype(np.float32)
     cloth_seen = np.clip(seen.cloth, 0, 1)
     plain = _plain(matter, told * seen.plain * (1 - cloth_seen) * skin)
+    # shade that the light does not explain must not go on around a ridge
+    bright = plain * np.clip(brightness / brightest / BRIGHT - 0.5, 0, 1).astype(np.float32)
 
     guess = np.zeros_like(matter)
-    guess[skin | bust] = _continued(matter, plain)[skin | bust]
+    guess[skin | bust] = _continued(matter, bright)[skin | bust]
     if lips.any():
         guess[lips] = _continued(matter, np.where(lips, told, 0).astype(np.float32))[lips]
     guess += _grain(matter, plain > 0.5, head, texels, relief, *SKIN_GRAIN, seed)
@@ -103,7 +106,7 @@ def complete(
     mirrored = guess + beside + plain_there[..., None] * (limited - beside)
     mirrored += _bordering(matter - mirrored, told * (share > 0.5), 5.0, 24)
     guess += np.clip(share * 1.3 - 0.15, 0, 1)[..., None] * (mirrored - guess)
-    guess += _bordering(matter - guess, cv2.erode(seen.own, np.ones((7, 7), np.uint8)), 1.5, 12)
+    guess += _bordering(matter - guess, cv2.erode(seen.own, np.ones((3, 3), np.uint8)), 1.0, 9)
     lit = encoded(np.exp(guess) * arriving - BLACK)
     return np.asarray(lit + seen.own[..., None] * (seen.color - lit), np.float32)
 
