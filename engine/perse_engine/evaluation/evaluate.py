@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.clips.dataset import Dataset
 from perse_engine.evaluation.identity import FaceReader, missing
+from perse_engine.evaluation.landmark_check import found_again_rows
 from perse_engine.evaluation.likeness import likeness
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
 from perse_engine.evaluation.playback import scale_rows, speed_rows
@@ -99,6 +100,9 @@ def against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> R
     rows = photo_rows(pair)
     progress("photo", 1, 1)
     pictures = _strip(pair)
+    progress("landmarks", 0, 1)
+    rows += found_again_rows(subject, evidence.portrait)
+    progress("landmarks", 1, 1)
     absent = missing()
     if absent:
         return Report([*rows, not_run("identity", "all", absent)], pictures)

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
-from perse_engine.errors import InputError
+from perse_engine.errors import InputError, PerseError
 from perse_engine.evaluation.likeness import EXPRESSIONS, SIDE
 from perse_engine.evaluation.metrics import over
 from perse_engine.evaluation.rows import Row, at_least, at_most, not_run, shown
-from perse_engine.evaluation.subject import Draw
+from perse_engine.evaluation.subject import Draw, Subject
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head, HeadState
+from perse_engine.heads.open_head import load_open_head
 from perse_engine.heads.posing import pose_head
-from perse_engine.portraits.correspondence import Correspondence
+from perse_engine.portraits.correspondence import Correspondence, find_correspondence
 from perse_engine.portraits.landmarks import (
     INNER_LIPS,
     LEFT_BROW,
@@ -27,6 +28,8 @@ from perse_engine.portraits.landmarks import (
     RIGHT_LIDS,
     FaceTracker,
 )
+from perse_engine.portraits.portrait import Portrait
+from perse_engine.portraits.tasks import open_tracker
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh
 
@@ -52,6 +55,18 @@ class Refound:
 
     name: str
     excess: Mapping[str, float]
+
+
+def found_again_rows(subject: Subject, portrait: Portrait) -> list[Row]:
+    """The rows for a person who was fitted to a photo, by the tracker that fitted them."""
+    model = load_open_head()
+    same = portrait.head.name == model.name and np.array_equal(portrait.head.faces, model.faces)
+    try:
+        tracker = open_tracker()
+        correspondence = find_correspondence(model if same else portrait.head, tracker)
+    except PerseError as error:
+        return [not_run("landmarks", "all", str(error))]
+    return landmark_rows(portrait.head, subject.draw, subject.neutral_camera, correspondence, tracker)
 
 
 def landmark_rows(
