@@ -13,7 +13,7 @@ from perse_engine.surfaces.unproject import Sight, Texels
 
 Texture = NDArray[np.float32]
 
-LASH_ROOTS = 0.0009  # metres to either side of a margin that the roots of the lashes darken
+LASH_ROOTS = 0.0007  # metres to either side of a margin that the roots of the lashes darken
 UPPER_LASHES, LOWER_LASHES = 0.68, 0.22  # how dark
 SHADOWED = (0.90, 1.0)  # lightness relative to the skin around: below the first, what lies on a lid is lashes
 CREASE = 0.13  # share of a blink's fall at which the lid folds
@@ -41,7 +41,7 @@ def paint_lids(texture: Texture, head: Head, texels: Texels, sight: Sight, seed:
         place, fall = position[box], fall[box] * near[box]
         mobile = _ramp(0.03, 0.12, fall)
         upper, lower = _distances(place, margins)
-        lashes = np.maximum(np.exp(-((upper / 0.0022) ** 2)), np.exp(-((lower / 0.0009) ** 2)))
+        lashes = np.maximum(np.exp(-((upper / 0.0030) ** 4)), np.exp(-((lower / 0.0009) ** 2)))
         known = near[box] * (1 - mobile) * (lashes < 0.1) * (1 - np.clip(brows[box] * 3, 0, 1))
         around = fill_holes(texture[box], known.astype(np.float32))
         lid = around * _relief(fall, place, seed + side)[..., None]
@@ -49,7 +49,7 @@ def paint_lids(texture: Texture, head: Head, texels: Texels, sight: Sight, seed:
         # of what the photo shows on a lid, its skin stays and the lashes before it go
         light = texture[box].mean(-1) / np.maximum(around.mean(-1), 1e-3)
         plain = _ramp(*SHADOWED, light) * np.clip((sight.confidence[box] - 0.04) / 0.12, 0, 1)
-        share = np.maximum(mobile, 0.85 * lashes) * (1 - plain) * near[box]
+        share = np.maximum(mobile, 0.85 * lashes) * np.maximum(1 - plain, lashes) * near[box]
         texture[box] += share[..., None] * (lid - texture[box])
         roots = UPPER_LASHES * np.exp(-((upper / LASH_ROOTS) ** 2)) * mobile
         roots = np.maximum(roots, LOWER_LASHES * np.exp(-((lower / LASH_ROOTS) ** 2))) * near[box]
