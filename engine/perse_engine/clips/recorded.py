@@ -69,10 +69,10 @@ def add_recording(
     """
     wardrobe = load_dataset(folder).wardrobe
     shots = _shots(recording, held_out)
-    print_ = _fingerprint(recording, held_out)
+    fingerprint = _fingerprint(recording, held_out)
     with clear_errors(folder):
         index = json.loads((folder / INDEX).read_bytes())
-        if index.get("footage", {}).get("fingerprint", print_) != print_:
+        if index.get("footage", {}).get("fingerprint", fingerprint) != fingerprint:
             raise InputError(
                 "other-dataset", f"{folder} holds other footage", "choose another folder, or delete this one"
             )
@@ -80,7 +80,7 @@ def add_recording(
             _write(recording, portrait, wardrobe, shots, folder, progress)
         own = {shot.name for shot in shots}
         index["clips"] = [name for name in index["clips"] if name not in own] + [shot.name for shot in shots]
-        index["footage"] = {"fingerprint": print_, "video": recording.video.source, "notes": list(recording.notes)}
+        index["footage"] = {"fingerprint": fingerprint, "video": recording.video.source, "notes": list(recording.notes)}
         write_json(folder / INDEX, index)
     return load_dataset(folder)
 
