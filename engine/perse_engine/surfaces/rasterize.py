@@ -45,10 +45,7 @@ def rasterize_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], c
     starts, order = bin_triangles(boxes, camera.height)
     shape = (camera.height, camera.width)
     inverse, triangle = np.empty(shape), np.empty(shape, np.int32)
-    spans, nothing = all_columns(*shape), np.full((1, 1), -1.0)
-    nearest_triangles(
-        edges, boxes, starts, order, spans, 1 / camera.near, nothing, get_num_threads(), inverse, triangle
-    )
+    nearest_triangles(edges, boxes, starts, order, 1 / camera.near, get_num_threads(), inverse, triangle)
     return Fragments(triangle, *_resolve(triangle, edges))
 
 
@@ -147,9 +144,7 @@ def nearest_triangles(
     boxes: NDArray[np.int32],
     starts: NDArray[np.int64],
     order: NDArray[np.int32],
-    spans: NDArray[np.int32],
     most: float,
-    behind: NDArray[np.float64],
     threads: int,
     inverse: NDArray[np.float64],
     triangle: NDArray[np.int32],
@@ -157,14 +152,10 @@ def nearest_triangles(
     """Write the nearest triangle of each pixel: `inverse` (H, W) its inverse depth and `triangle` (H, W), -1 for none.
 
     Args:
-        spans: (H, 2) the columns of each row that are drawn, half open; the others keep what they hold.
         most: inverse of the near distance.
-        behind: (H, W) inverse depth in front of which triangles are ignored: a layer peeled off before; negative where
-            the pixel needs no further layer. A (1, 1) array of -1 draws everything.
         threads: over which the bands are dealt like cards, as what is to be drawn often lies together.
     """
-    height, width = triangle.shape
-    peel = behind.shape[0] == height and behind.shape[1] == width and height * width > 1
+    height = triangle.shape[0]
     bands = starts.shape[0] - 1
     share = (bands + threads - 1) // threads
     for i in prange(share * threads):
@@ -172,16 +163,10 @@ def nearest_triangles(
         if band >= bands:
             continue
         top, bottom = band * BAND, min(height, band * BAND + BAND)
-        left, right = width, 0
-        for y in range(top, bottom):
-            left, right = min(left, spans[y, 0]), max(right, spans[y, 1])
-            for x in range(spans[y, 0], spans[y, 1]):
-                inverse[y, x] = 0.0
-                triangle[y, x] = -1
+        inverse[top:bottom] = 0.0
+        triangle[top:bottom] = -1
         for k in range(starts[band], starts[band + 1]):
             f = order[k]
-            if boxes[f, 0] >= right or boxes[f, 2] <= left:
-                continue
             a0, a1, a2 = edges[f, 0, 0], edges[f, 1, 0], edges[f, 2, 0]
             b0, b1, b2 = edges[f, 0, 1], edges[f, 1, 1], edges[f, 2, 1]
             c0, c1, c2 = edges[f, 0, 2], edges[f, 1, 2], edges[f, 2, 2]
@@ -190,14 +175,13 @@ def nearest_triangles(
                 r0 = b0 * (y + 0.5) + c0
                 r1 = b1 * (y + 0.5) + c1
                 r2 = b2 * (y + 0.5) + c2
-                for x in range(max(spans[y, 0], boxes[f, 0]), min(spans[y, 1], boxes[f, 2])):
+                for x in range(boxes[f, 0], boxes[f, 2]):
                     e0 = a0 * (x + 0.5) + r0
                     e1 = a1 * (x + 0.5) + r1
                     e2 = a2 * (x + 0.5) + r2
                     if e0 >= 0 and e1 >= 0 and e2 >= 0:
                         w = a3 * (x + 0.5) + (b3 * (y + 0.5) + c3)
-                        limit = behind[y, x] * (1 - 1e-9) if peel else most
-                        if w > inverse[y, x] and w <= limit:
+                        if w > inverse[y, x] and w <= most:
                             inverse[y, x] = w
                             triangle[y, x] = f
 

@@ -9,11 +9,9 @@ from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
-from perse_engine.surfaces.mipmaps import FULL, Mipmap, mipmap
-from perse_engine.surfaces.rasterize import Fragments, all_columns, bin_triangles, nearest_triangles, triangle_edges
-
-LAYERS = 6  # translucent surfaces behind each other that are still told apart
-OPAQUE = 0.996
+from perse_engine.surfaces.layering import draw_layers
+from perse_engine.surfaces.mipmaps import Mipmap, mipmap
+from perse_engine.surfaces.rasterize import Fragments, all_columns, bin_triangles, triangle_edges
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,22 +106,29 @@ def render_mipmapped(
     levels = _levels(edges, boxes, corners, sizes)
     starts, order = bin_triangles(boxes, fine.height)
     wanted = all_columns(camera.height, camera.width) if spans is None else spans
-    left = np.repeat(wanted.astype(np.int32) * np.int32(samples), samples, axis=0)
+    columns = np.repeat(wanted.astype(np.int32) * np.int32(samples), samples, axis=0)
 
-    shape, threads = (fine.height, fine.width), get_num_threads()
+    shape = (fine.height, fine.width)
     color = np.zeros((*shape, 4), np.float32)
     seen = np.full(shape, -1, np.int32)
     near = np.full(shape, np.inf, np.float32)
-    inverse, behind = np.empty(shape), np.full((1, 1), -1.0)
-    spare, triangle = np.empty(shape), np.empty(shape, np.int32)
-    for _ in range(LAYERS):
-        nearest_triangles(edges, boxes, starts, order, left, 1 / fine.near, behind, threads, inverse, triangle)
-        left = _composite(
-            inverse, triangle, edges, corners, levels, texels, sizes, offsets, left, threads, color, seen, near
-        )
-        if not left.any():
-            break
-        behind, inverse, spare = inverse, spare, inverse
+    draw_layers(
+        edges,
+        boxes,
+        starts,
+        order,
+        corners,
+        levels,
+        texels,
+        sizes,
+        offsets,
+        columns,
+        1 / fine.near,
+        get_num_threads(),
+        color,
+        seen,
+        near,
+    )
     return Rendered(*_average(color, seen, near, samples, wanted))
 
 
@@ -146,74 +151,6 @@ def _levels(edges: NDArray, boxes: NDArray, corners: NDArray, sizes: NDArray) ->
             level += 1
         levels[f] = level
     return levels
-
-
-@njit(cache=True, parallel=True)
-def _composite(
-    inverse: NDArray,
-    triangle: NDArray,
-    edges: NDArray,
-    corners: NDArray,
-    levels: NDArray,
-    texels: NDArray,
-    sizes: NDArray,
-    offsets: NDArray,
-    spans: NDArray,
-    threads: int,
-    color: NDArray,
-    seen: NDArray,
-    near: NDArray,
-) -> NDArray[np.int32]:
-    """Add one layer under what `color` already holds. Returns (H, 2) the columns that need another layer.
-
-    Pixels between them that need none get a negative `inverse`, which `nearest_triangles` skips.
-    """
-    height = triangle.shape[0]
-    more = np.zeros((height, 2), np.int32)
-    share = (height + threads - 1) // threads
-    for k in prange(share * threads):
-        y = (k % share) * threads + k // share
-        if y >= height:
-            continue
-        for x in range(spans[y, 0], spans[y, 1]):
-            f = triangle[y, x]
-            if f < 0:
-                inverse[y, x] = -1.0
-                continue
-            e0 = edges[f, 0, 0] * (x + 0.5) + (edges[f, 0, 1] * (y + 0.5) + edges[f, 0, 2])
-            e1 = edges[f, 1, 0] * (x + 0.5) + (edges[f, 1, 1] * (y + 0.5) + edges[f, 1, 2])
-            e2 = edges[f, 2, 0] * (x + 0.5) + (edges[f, 2, 1] * (y + 0.5) + edges[f, 2, 2])
-            w = e0 + e1 + e2
-            u = (e0 * corners[f, 0, 0] + e1 * corners[f, 1, 0] + e2 * corners[f, 2, 0]) / w
-            v = (e0 * corners[f, 0, 1] + e1 * corners[f, 1, 1] + e2 * corners[f, 2, 1]) / w
-            level = levels[f]
-            rows, columns, base = sizes[level, 0], sizes[level, 1], offsets[level]
-            s = min(max(u * columns - 0.5, 0.0), columns - 1.0)
-            t = min(max((1 - v) * rows - 0.5, 0.0), rows - 1.0)
-            i, j = int(s), int(t)
-            i1, j1 = min(i + 1, columns - 1), min(j + 1, rows - 1)
-            p, q = np.float32(s - i), np.float32(t - j)
-            k00, k01 = base + j * columns + i, base + j * columns + i1
-            k10, k11 = base + j1 * columns + i, base + j1 * columns + i1
-            one = np.float32(1)
-            w00, w01, w10, w11 = (one - p) * (one - q), p * (one - q), (one - p) * q, p * q
-            room = one - color[y, x, 3]
-            alpha = np.float32(0)
-            for c in range(4):
-                value = w00 * texels[k00, c] + w01 * texels[k01, c] + w10 * texels[k10, c] + w11 * texels[k11, c]
-                value *= np.float32(1 / FULL)
-                color[y, x, c] += room * value
-                alpha = value
-            if alpha > 0.5 * room and seen[y, x] < 0:
-                seen[y, x] = f
-                near[y, x] = 1 / inverse[y, x]
-            if color[y, x, 3] < OPAQUE:
-                if more[y, 0] == more[y, 1]:
-                    more[y, 0] = x
-                more[y, 1] = x + 1
-            else:
-                inverse[y, x] = -1.0
-    return more
 
 
 @njit(cache=True, parallel=True)
