@@ -57,19 +57,20 @@ def cover(surface: Surface, grid: ShellGrid, head: Head, window: Window, seed: i
     mirror_trust = trust[:, ::-1] * close * close[:, ::-1] * (1 - trust)
     away = (surface.position - grid.center.astype(np.float32)) @ window.camera.view[2, :3].astype(np.float32)
     at_rim = np.exp(-((np.maximum(away, 0) / BEHIND_RIM) ** 2))
-    mirror_trust *= 1 - at_rim * mask
+    at_side = away > -0.02
+    mirror_trust *= 1 - at_rim * mask * at_side
     # what hangs free of the head has no other shape than the one that is seen
     grows, above = _usual(surface, grid, head, window, seed)
     # between hair that is seen there is hair
     told = trust + mirror_trust
     shown = (trust * mask + mirror_trust * mask[:, ::-1]) / np.maximum(told, 1e-6)
     between = np.clip((wrapped_fill(shown[..., None], told)[..., 0] - 0.35) / 0.3, 0, 1) * above * surface.scalp
-    rim = mask * np.maximum(at_rim, 1 - close) * (away > -0.02)
+    rim = mask * np.maximum(at_rim, 1 - close) * at_side
     usual = np.maximum.reduce([grows, between, rim]) * float(hair.max() > 0.5)
     usual *= 1 - _beside_face(surface, head, window)
     alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
     # hair that stands off the head is not, near or far, where the photo shows the background
-    alpha *= 1 - (1 - sight.read(_around_person(window, 0.015))) * np.clip((lift - 0.008) / 0.008, 0, 1)
+    alpha *= 1 - (1 - sight.read(_around_person(window, 0.03))) * np.clip((lift - 0.008) / 0.008, 0, 1)
     return np.asarray(np.clip(alpha, 0, 1), np.float32)
 
 

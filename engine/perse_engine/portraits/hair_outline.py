@@ -12,6 +12,12 @@ from perse_engine.cameras import Camera
 COLUMNS, DOME, CURTAIN = 73, 23, 18  # azimuth with the seam behind; rows from the crown to the equator and below it
 ROWS = DOME + CURTAIN
 ANGLES = 240  # of the outline above the equator
+SEAM_MARGIN = 0.003  # of u, so that nothing from beyond the texture's border is mixed in at the seam
+
+
+def shell_columns() -> NDArray[np.float64]:
+    """(COLUMNS,) u of the grid's columns."""
+    return np.linspace(SEAM_MARGIN, 1 - SEAM_MARGIN, COLUMNS)
 
 
 def find_outline(

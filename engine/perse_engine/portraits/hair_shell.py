@@ -26,6 +26,7 @@ from perse_engine.portraits.hair_outline import (
     reach_in_view,
     reach_of_lines,
     sampled,
+    shell_columns,
 )
 from perse_engine.portraits.hair_tail import Tail, build_tail, find_tail
 from perse_engine.portraits.membrane import Membrane
@@ -179,7 +180,7 @@ def shell_mesh(
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     faces = np.concatenate([np.stack([a, d, c], -1)[keep], np.stack([a, c, b], -1)[keep]])
-    u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(1, 0, rows))
+    u, v = np.meshgrid(shell_columns(), np.linspace(1, 0, rows))
     used = np.unique(faces)
     vertices = grid.points.reshape(-1, 3)[used]
     faces = np.searchsorted(used, faces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from perse_engine.heads.head import Head
 from perse_engine.portraits.hair_cover import Surface, cover, scalp_of
-from perse_engine.portraits.hair_outline import COLUMNS, ROWS
+from perse_engine.portraits.hair_outline import COLUMNS, ROWS, SEAM_MARGIN, shell_columns
 from perse_engine.portraits.hair_shell import ShellGrid
 from perse_engine.portraits.hair_strands import strand_directions, strands, wrapped_fill
 from perse_engine.portraits.hair_tail import find_tail, paint_tail, tail_texels
@@ -21,6 +22,7 @@ from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.unproject import Sight, look, texel_map
 
 SIDE = 1024
+SEAM = math.ceil(SEAM_MARGIN * SIDE)  # texels that no triangle reaches, at either side
 Texture = NDArray[np.float32]
 
 
@@ -41,8 +43,8 @@ def paint_hair(
     hanging = find_tail(window.masks["hair"], head, window.camera, grid.center)
     masks = {**window.masks, "hair": np.clip(window.masks["hair"] - hanging, 0, 1)}
     window = dataclasses.replace(window, masks=masks)
-    color = sight.read(window.pixels)
-    pure = sight.read(_pure(window))
+    color = sight.read(_spread(window))
+    pure = sight.read(_pure(window, 0.03))
 
     lift = texels.interpolate(faces, (grid.radius - grid.skin).reshape(-1, 1))[..., 0]
     surface = Surface(positions, lift, sight, texels.interpolate(faces, scalp_of(grid, head).reshape(-1, 1))[..., 0])
@@ -60,14 +62,16 @@ def paint_hair(
     if grid.tail is not None:
         paint_tail(texture, grid.tail, hanging, window)
         own[tail_texels(SIDE)] = 0
-    return texture, _narrowed(sight, own)
+    texture[:, : SEAM + 1] = texture[:, SEAM + 1 : SEAM + 2]
+    texture[:, -SEAM - 1 :] = texture[:, -SEAM - 2 : -SEAM - 1]
+    return texture, _narrowed(sight, own * sight.read(_pure(window, 0.05)))
 
 
 def linear_light(light: NDArray[np.floating], normals: Texture) -> Texture:
     """(S, S, 3) by what factor the light brightens hair, sRGB-like; hair scatters it more evenly than skin."""
     bright = irradiance(light, normals)
     even = bright.mean(-1, keepdims=True)
-    bright = 0.45 * bright + 0.55 * np.median(even[np.isfinite(even)])
+    bright = 0.3 * bright + 0.7 * np.median(even[np.isfinite(even)])
     return np.asarray(np.clip(bright, 0.05, 4) ** (1 / 2.2), np.float32)
 
 
@@ -84,7 +88,7 @@ def _completed(color: Texture, own: Texture, other: Texture, lit: Texture, seed:
     soft = cv2.GaussianBlur(share, (0, 0), 3.5)
     broad = cv2.GaussianBlur(few, (0, 0), 3.5) / np.maximum(soft, 1e-4)[..., None]
     seen = broad[share > 0.7] if (share > 0.7).any() else broad[share > 0]
-    typical = np.median(seen, 0)
+    typical = np.log(np.exp(seen).mean(0))
     # hair has one colour that light varies; cloth has several, and they go on
     blue = np.exp(seen[:, 2]) - np.exp(seen[:, 0])
     cloth = float(np.clip((blue.std() - 0.08) / 0.04, 0, 1))
@@ -109,6 +113,19 @@ def _narrowed(sight: Sight, own: Texture) -> Sight:
     return dataclasses.replace(sight, confidence=np.minimum(sight.confidence, own).astype(np.float32))
 
 
+def _spread(window: Window) -> NDArray[np.uint8]:
+    """(S, S, 3) the photo, each pixel beside pure hair as the nearest pure hair is."""
+    inside = _pure(window, 0.05) > 0.5
+    if not inside.any():
+        return window.pixels
+    _, labels = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colors = np.zeros((labels.max() + 1, 3), np.uint8)
+    colors[labels[inside]] = window.pixels[inside]
+    return np.asarray(colors[labels], np.uint8)
+
+
 def kept_cells(texture: Texture, grid: ShellGrid) -> NDArray[np.bool_]:
     """(ROWS - 1, COLUMNS - 1) cells of the grid in which the texture is not empty; all of them for a bald head."""
     alpha = texture[..., 3].copy()
@@ -124,13 +141,13 @@ def _full_mesh(grid: ShellGrid) -> tuple[NDArray[np.float64], NDArray[np.int32],
     index = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
     a, b, c, d = (part.reshape(-1) for part in (index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]))
     faces = np.concatenate([np.stack([a, d, c], 1), np.stack([a, c, b], 1)]).astype(np.int32)
-    u, v = np.meshgrid(np.linspace(0, 1, COLUMNS), np.linspace(1, 0, ROWS))
+    u, v = np.meshgrid(shell_columns(), np.linspace(1, 0, ROWS))
     return grid.points.reshape(-1, 3), faces, np.stack([u.reshape(-1), v.reshape(-1)], 1)
 
 
-def _pure(window: Window) -> NDArray[np.float32]:
-    """(S, S) hair that is not mixed with what lies behind it."""
+def _pure(window: Window, margin: float) -> NDArray[np.float32]:
+    """(S, S) hair that is not mixed with what lies behind it: `margin`, a share of the eyes' distance, within."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
     person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
-    inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * 0.03))
+    inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * margin))
     return np.asarray(np.clip((inner * window.masks["hair"] - 0.6) / 0.35, 0, 1), np.float32)
