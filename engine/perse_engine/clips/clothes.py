@@ -117,7 +117,7 @@ def vee_edge(style: Clothes, torso: Torso, down: Floats) -> Floats:
 def _collar(torso: Torso, body: Body, style: Clothes) -> Floats:
     """(rows, columns, 3); its seam is in front. Rows run over its cross-section, from the outside to the inside."""
     columns = GRIDS["collar"].columns
-    gap = {"shirt": 0.10, "jacket": 0.06}.get(style.cut, 0.0)
+    gap = {"shirt": 0.10, "jacket": 0.015}.get(style.cut, 0.0)
     bearing = np.linspace(2 * np.pi - gap, gap, columns)
     front = np.clip(np.cos(bearing), 0, 1)
     edge = opening(style, bearing) / MILLIMETRE
@@ -184,7 +184,7 @@ def _strips(torso: Torso, style: Clothes) -> list[Floats]:
     if style.cut == "jacket":
         half = np.interp(t, [0, 0.10, 0.16, 1.0], [10, 12, 8.5, 26]) * size
         bulge = np.interp(t, [0, 0.1, 0.2, 1.0], [6.5, 7.0, 3.5, 3.0])
-        tie = (4 + style.depth * 1.1 * t) * size
+        tie = (-9 + (style.depth * 1.1 + 13) * t) * size
         ease = _ease(torso, style, tie) / size
         return [*strips, _strip(torso, tie, -half, half, ease, ease + bulge)]
     down = (8 + 190 * t) * size

@@ -53,20 +53,18 @@ def _cloth(surface: Worn, style: Clothes, torso: Torso, seed: int) -> tuple[Floa
     for name in has(style):
         here, local = GRIDS[name].local(surface.uv)
         painted |= here
-        across = local[:, 0] * (0.45 if name in ("body", "collar") else 0.04)
-        along = local[:, 1] * (0.24 if name == "body" else 0.09 if name == "collar" else 0.16)
-        kind = style.weave
+        place, part = local[here], surface.some(here)
+        wide, long = {"body": (0.45, 0.24), "collar": (0.45, 0.09)}.get(name, (0.04, 0.16))
+        across = place[:, 0] * wide
+        kind = "cloth" if style.cut == "jacket" and name in ("collar", "front") else style.weave
         if name == "body":
-            across = surface.position[:, 0] if style.weave != "knit" else around * 0.13
-        relief, tone = weave(surface, kind, across, along, seed)
-        if name == "collar" and style.cut in ("round", "vee", "turtleneck", "hoodie") and kind != "knit":
-            rib = np.cos(local[:, 0] * 2 * np.pi * (160 if style.cut != "hoodie" else 0))
+            across = part.position[:, 0] if style.weave != "knit" else around[here] * 0.13
+        relief, tone = weave(part, kind, across, place[:, 1] * long, seed)
+        if name == "collar" and style.cut in ("round", "vee", "turtleneck") and kind != "knit":
+            rib = np.cos(place[:, 0] * 2 * np.pi * 160)
             relief, tone = relief + 0.25 * MILLIMETRE * rib, tone * (0.96 + 0.04 * rib)
-        tint = _tint(style, name, local, surface, torso)
-        albedo[here] = np.clip(tint[here] * (tone[here, None] ** 0.7), 0, 1)
-        height[here] = relief[here]
-        if name == "body":
-            height[here] += _folds(style, local, seed)[here]
+        albedo[here] = np.clip(_tint(style, name, place, part, torso) * (tone[:, None] ** 0.7), 0, 1)
+        height[here] = relief + (_folds(style, place, seed) if name == "body" else 0)
     return albedo, height, painted
 
 
@@ -133,11 +131,13 @@ def _bared(canvas: Canvas, style: Clothes, torso: Torso, shade: Layer) -> Layer:
     bust = canvas.part("bust")
     neck = canvas.part("skin") & (canvas.position[..., 1] < a.mouth[1]) & (canvas.region("neck") > 0.02)
     foot = np.array([torso.center[0], torso.profile[:, 0, 1].mean(), torso.center[1]])
-    near = np.linalg.norm(canvas.position - foot, axis=-1) < 0.11 * torso.size + reach
+    near = np.zeros(bust.shape, bool)
+    either = bust | neck
+    near[either] = np.linalg.norm(canvas.position[either] - foot, axis=-1) < 0.11 * torso.size + reach
     worn_now = np.maximum(dilated(canvas.photo_masks["clothes"], 3), bust & (canvas.region("neck") < 0.5))
     below = smoothstep(a.chin[1] + 0.03, a.chin[1], canvas.position[..., 1])
     unlike = smoothstep(0.75, 0.35, canvas.skin_likeness) * below
-    strength = blurred(np.maximum(worn_now, unlike).astype(np.float32), 1.2) * (bust | neck) * near
+    strength = blurred(np.maximum(worn_now, unlike).astype(np.float32), 1.2) * near
     texels = np.flatnonzero(strength > 0.02)
     side = canvas.portrait.albedo.shape[0]
     face = (canvas.part("skin") & (canvas.region("face") > 0.7) & (canvas.lips < 0.1))[:side, :side]

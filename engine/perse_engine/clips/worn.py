@@ -67,13 +67,11 @@ class Worn:
         """Metres that a texel is wide, in the mean over the piece."""
         corners = self.vertices[self.faces].astype(np.float64)
         area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
-        return float(np.sqrt(area / max(len(self.texels), 1)))
+        return float(np.sqrt(area / max(int(self.inside.sum()), 1)))
 
     def some(self, chosen: NDArray[np.bool_]) -> Worn:
         """The same surface at the texels `chosen` (M,) only; it has no relief."""
-        return dataclasses.replace(
-            self, texels=self.texels[chosen], normal=self.normal[chosen], uv=self.uv[chosen], inside=self.inside[:0]
-        )
+        return dataclasses.replace(self, texels=self.texels[chosen], normal=self.normal[chosen], uv=self.uv[chosen])
 
     def faces_at(self, chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
         """(F, 3) the piece's faces of which a texel of `chosen` (M,) shows."""
