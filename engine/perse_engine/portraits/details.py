@@ -17,6 +17,9 @@ from perse_engine.surfaces.normals import vertex_normals
 STIFFNESS = 0.6  # of the surface against bending, relative to the pull of one landmark
 REACH = 0.012  # metres that detail may move a vertex
 OUTLINE = 0.3  # pull of a point of the outline
+MIRRORED = 0.4  # how firmly the side that is turned away copies the other
+TURNED = (12.0, 30.0)  # degrees between which a side comes to be turned away
+BESIDE = (0.004, 0.022)  # metres off the middle between which a vertex comes to belong to a side
 CLOSING = 400.0  # how firmly rims that meet when mouth or eye close move alike
 
 
@@ -44,6 +47,8 @@ def detail_offsets(
     weight *= _visible(head, correspondence, vertices, camera)
     length = np.linalg.norm(wanted, axis=1)
     weight /= 1 + (length / REACH) ** 4
+    away = turned_away(head, camera)
+    weight *= 1 - 0.9 * np.clip(correspondence.points(head, away), 0, 1)
 
     count = len(head.template)
     rows = np.repeat(np.arange(468), 3)
@@ -64,8 +69,31 @@ def detail_offsets(
         strength[at] = OUTLINE
         system = (system + sparse.diags(strength)).tocsc()
         demand[at] += OUTLINE * displacement
-    offsets = splu(system).solve(demand)
+    offsets = np.empty((count, 3))
+    for axes, sign in (([0], -1.0), ([1, 2], 1.0)):
+        unlike = sparse.eye(count, format="csr") - sign * _reflection(head)
+        coupled = system + MIRRORED * (unlike.T @ sparse.diags(away) @ unlike) if away.any() else system
+        offsets[:, axes] = splu(coupled.tocsc()).solve(demand[:, axes])
     return _with_inner_parts(head, vertices, offsets).astype(np.float32)
+
+
+def turned_away(head: Head, camera: Camera) -> NDArray[np.float64]:
+    """(V,) in [0, 1] how far each vertex belongs to the side that `camera` hardly sees.
+
+    What is foreshortened there cannot be read off the photo: moved across the view by a little it folds.
+    """
+    away = camera.position()
+    yaw = np.degrees(np.arctan2(away[0], away[2]))
+    far = -np.sign(yaw) * head.template[:, 0].astype(np.float64)
+    ramp = lambda value, low, high: np.clip((value - low) / (high - low), 0, 1)  # noqa: E731
+    eye = head.regions.get("eyelids", np.zeros(len(far)))  # must lie where the photo's does, or lids show iris
+    return np.asarray(ramp(abs(yaw), *TURNED) * ramp(far, *BESIDE) * (1 - eye), np.float64)
+
+
+def _reflection(head: Head) -> sparse.csr_matrix:
+    """(V, V) takes values to the vertices on the other side."""
+    count = len(head.mirror)
+    return sparse.csr_matrix((np.ones(count), (np.arange(count), head.mirror)), shape=(count, count))
 
 
 def _visible(
