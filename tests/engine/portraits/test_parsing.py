@@ -29,7 +29,7 @@ POINTS: Mapping[str, list[tuple[int, int, str]]] = {
         (431, 101, "hair"), (442, 149, "ears"), (402, 171, "skin"), (393, 257, "clothes"), (325, 80, "hair"),
     ],
     "girl_with_pearl_earring": [
-        (590, 797, "clothes"), (678, 629, "ears"), (784, 656, ""), (484, 303, "hair"), (599, 700, "skin"),
+        (590, 797, "clothes"), (684, 605, "ears"), (784, 656, ""), (484, 303, "hair"), (599, 700, "skin"),
         (828, 585, "hair"),
     ],
 }  # fmt: skip
