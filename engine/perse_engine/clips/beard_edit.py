@@ -64,7 +64,7 @@ def _on_skin(canvas: Canvas, style: Beard, albedo: Floats, lips: Floats, seed: i
     dark = 1.0 if style.length < SHORT else 0.52 + 0.4 * smoothstep(0.1, 0.8, fine) + 0.2 * (clump - 0.5)
     lab[:, 0] = np.clip(albedo[0] * dark, 0.04, 0.95)
     lab[:, 1:] = albedo[1:]
-    onset = in_waves(0.55 * (1 - edge) + 0.4 * clump + 0.3 * fine, strength, WAVES)
+    onset = in_waves(0.25 * (1 - edge) + 0.4 * clump + 0.3 * fine, strength, WAVES)
     return sparse_layer(texels, canvas.lit(texels, oklab_to_srgb(lab)), 1.0, strength, onset, 1 / WAVES)
 
 
@@ -103,7 +103,7 @@ def _standing(canvas: Canvas, style: Beard, albedo: Floats, worn: Floats, seed: 
     lab[:, 0] = np.clip(albedo[0] * light, 0.04, 0.95)
     lab[:, 1:] = albedo[1:] * (0.8 + 0.4 * fine[:, None])
     shown = (alpha > 0.01).astype(np.float32)
-    onset = in_waves(0.55 * (1 - edge) + 0.4 * clump + 0.3 * fine, alpha, WAVES)
+    onset = in_waves(0.25 * (1 - edge) + 0.4 * clump + 0.3 * fine, alpha, WAVES)
     return sparse_layer(texels, canvas.lit(texels, oklab_to_srgb(lab), normal), alpha, shown, onset, 1 / WAVES)
 
 

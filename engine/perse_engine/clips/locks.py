@@ -10,19 +10,17 @@ from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, sparse_layer
 from perse_engine.clips.colors import Floats, oklab_to_srgb
 from perse_engine.clips.hair_shapes import (
-    COLUMNS,
     DOME,
     ROWS,
     SHEETS,
     TIED,
     UPPER,
-    WHORL,
     face_border,
     falls_below_chin,
-    skull_center,
 )
 from perse_engine.clips.noise import in_waves, layered_noise, smoothstep, strands, surface_noise, value_noise
 from perse_engine.clips.parameters import Hair
+from perse_engine.clips.scalp import COLUMNS, WHORL, skull_center
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.surfaces.normals import vertex_normals
 
@@ -209,8 +207,8 @@ def _alpha(s: Strands, style: Hair, fine: Floats, lock: Floats, clump: Floats) -
     )
     below = falls_below_chin(style)
     end = ROWS - 1 if below else DOME + UPPER - 1
-    ragged = {"straight": 9.0, "wavy": 20.0, "curly": 22.0, "coily": 9.0}.get(style.shape, 8.0)
-    ragged *= 1.6 if below else 1.0
+    uneven = {"straight": 9.0, "wavy": 20.0, "curly": 22.0, "coily": 9.0}.get(style.shape, 8.0)
+    ragged = np.full_like(fine, uneven * (1.6 if below else 1.0))
     if style.cut == "short":  # cut strand by strand: nowhere one line
         ragged = 4 + 16 * smoothstep(1.2, 0.5, np.abs(s.azimuth))
     alpha = body * smoothstep(0, 7, s.tip - ragged * (0.4 * (1 - fine) + 0.6 * (1 - lock)))

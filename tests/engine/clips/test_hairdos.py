@@ -12,11 +12,12 @@ from perse_engine.clips.animator import posed_vertices, render_frame
 from perse_engine.clips.beard_regions import coverage
 from perse_engine.clips.catalogue import Catalogue
 from perse_engine.clips.editor import dress
-from perse_engine.clips.hair_shapes import COLUMNS, DOME, FORMS, ROWS, SHEETS, UPPER, locks
+from perse_engine.clips.hair_shapes import DOME, FORMS, ROWS, SHEETS, UPPER, locks
 from perse_engine.clips.motion import Moment, camera_of
 from perse_engine.clips.noise import in_waves
 from perse_engine.clips.outer_skin import body_skin
 from perse_engine.clips.parameters import Beard, Hair
+from perse_engine.clips.scalp import COLUMNS
 from perse_engine.clips.whiskers import whiskers
 from perse_engine.evaluation.metrics import step_uniformity
 
