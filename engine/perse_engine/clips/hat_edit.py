@@ -54,7 +54,8 @@ def hat(canvas: Canvas, style: Hat, shape: Floats, seed: int) -> Edit:
         tucked_under(canvas, placed, placed[lower], facing, 2 * MILLIMETRE, 0.03, 0.008, hairdos=False)
         surface = worn(canvas, "hat", placed)
     reach = 16 * MILLIMETRE + 0.6 * max(style.brim, style.bill) * MILLIMETRE * canvas.anatomy.size
-    layers = [_cloth(surface, style, seed), _hidden(canvas, style.low), cast_shadow(surface, reach, 0.75)]
+    layers = [_cloth(surface, style, seed), _hidden(canvas, style.low), _band_under(canvas, style.low)]
+    layers.append(cast_shadow(surface, reach, 0.75))
     return Edit(merged(layers), moves(canvas, placed), np.zeros((5, 3), np.float32))
 
 
@@ -79,6 +80,13 @@ def _hidden(canvas: Canvas, low: float) -> Layer:
     start = np.where(canvas.part("locks").reshape(-1)[texels], -0.004, LIFT - 0.002)
     strength = smoothstep(start, start + 0.008, over)
     return sparse_layer(texels, canvas.flat_base[texels, :3], 0.0, strength)
+
+
+def _band_under(canvas: Canvas, low: float) -> Layer:
+    """The band of headphones goes under the hat."""
+    texels = np.flatnonzero(canvas.part("headphones"))
+    over = rim_height(canvas.anatomy, canvas.flat_position[texels], low)
+    return sparse_layer(texels, canvas.flat_base[texels, :3], 0.0, smoothstep(0.012, 0.016, over))
 
 
 def _cloth(surface: Worn, style: Hat, seed: int) -> Layer:
