@@ -19,7 +19,7 @@ from collections import ChainMap, Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -196,7 +196,10 @@ def _frames(folder: Path, clip: str, content: dict[str, Any], whole: dict[str, C
         name, path = name_of(clip, k), folder / CLIPS / clip / f"{k:04d}.png"
         if "below" in frame:
             below = whole[frame["below"]]
-            state = AvatarState(ChainMap(frame["sliders"], below.state.sliders), below.state.pose)
+            shared = cast(
+                "dict[str, float]", below.state.sliders
+            )  # not copied, as clips may have half a million frames
+            state = AvatarState(ChainMap(frame["sliders"], shared), below.state.pose)
             x, y, width, height = (int(number) for number in frame["box"])
             yield ClipFrame(name, clip, content["split"], below.camera, state, path, below, (x, y, width, height))
             continue
