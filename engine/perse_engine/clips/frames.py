@@ -196,9 +196,7 @@ def _frames(folder: Path, clip: str, content: dict[str, Any], whole: dict[str, C
         name, path = name_of(clip, k), folder / CLIPS / clip / f"{k:04d}.png"
         if "below" in frame:
             below = whole[frame["below"]]
-            shared = cast(
-                "dict[str, float]", below.state.sliders
-            )  # not copied, as clips may have half a million frames
+            shared = cast("dict[str, float]", below.state.sliders)  # not copied: the paper has half a million
             state = AvatarState(ChainMap(frame["sliders"], shared), below.state.pose)
             x, y, width, height = (int(number) for number in frame["box"])
             yield ClipFrame(name, clip, content["split"], below.camera, state, path, below, (x, y, width, height))
