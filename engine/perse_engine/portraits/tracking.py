@@ -106,7 +106,7 @@ def track_head(
     if portrait_frame is not None and portrait_frame in numbers:
         _believe(sequence, portrait, int(np.flatnonzero(numbers == portrait_frame)[0]))
     for sweep in range(SWEEPS):
-        sequence.solve(1)
+        sequence.solve(1, iterations=3 if sweep == 0 else 1)
         progress(STAGE, sweep + 1, SWEEPS + 1)
     motion = sequence.motion
     views, poses = _posed(head, motion.rotations, motion.translations, portrait.camera.view[:3, :3])
