@@ -133,7 +133,7 @@ class Hair(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     color: that of the person's own hair if absent.
     volume: millimetres outwards when positive; when negative, the part of the own volume that is pressed flat.
-    cut: the photo's own hair, or its length: off, a few millimetres, off the ears, to the chin, the shoulder, the chest.
+    cut: the photo's own hair, or its length: off, some millimetres, off the ears, to the chin, the shoulder, the chest.
     shape, texture: how hair of another length than the own, buzzed or bald, falls, and what its strands are like.
     parting: from the right (-1) to the left (1).
     fringe: how far hair falls over the forehead, 1 is to the brows.
@@ -166,8 +166,8 @@ class Glasses(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 class Hat(StyleTable, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Crown height above the skull, how flat its top is, how deep its pinch, how far it bulges over its rim and leans
-    to one side; how much deeper than a cap's the rim lies; brim width all round, how far it falls and how its sides roll
-    up; bill in front; cuff folded up; colours of cloth and band, the band's height, and the weave."""
+    to one side; how much deeper than a cap's the rim lies; brim width all round, how far it falls and how its sides
+    roll up; bill in front; cuff folded up; colours of cloth and band, the band's height, and the weave."""
 
     height: Annotated[float, msgspec.Meta(ge=8.0, le=150.0)]
     flatness: Unit = 0.0

@@ -199,10 +199,11 @@ def gate_in_view(wardrobe, marked, moment, slider, camera):
     import cv2
 
     from perse_engine.clips.animator import posed_vertices
-    from perse_engine.surfaces.shading import render_textured
+    from perse_engine.surfaces.shading import mipmap, render_textured
 
     marked = marked.copy()
     marked[..., 3] = np.where(marked[..., 0] > 0, 1.0, 0.0)  # only gated surfaces, so that nothing hides them
+    shown = wardrobe.visible_faces(mipmap(marked))  # as frames are drawn: a pixel keeps its nearest few surfaces
     total = np.zeros((camera.height, camera.width), np.float32)
     for sliders in ({}, {slider: 1.0}):
         state = moment.state(sliders)
@@ -210,9 +211,9 @@ def gate_in_view(wardrobe, marked, moment, slider, camera):
         figure = wardrobe.figure
         drawn = render_textured(
             vertices,
-            figure.faces,
+            figure.faces[shown],
             figure.uv,
-            figure.uv_faces,
+            figure.uv_faces[shown],
             marked,
             camera,
             samples=2,
