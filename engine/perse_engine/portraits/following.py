@@ -112,14 +112,13 @@ def follow_face(video: Video, tracker: Tracker, recogniser: Recogniser | None, p
     every: list[_Track] = []
     live: list[_Track] = []
     before: NDArray[np.float32] | None = None
-    shape: tuple[int, ...] = ()
     shot, number, patience = 0, -1, max(2, round(GAP_S * video.rate))
     for number, pixels in enumerate(video_frames(video)):
         progress(STAGE, min(number, total - 1), total)
         small = _thumbnail(pixels)
-        if before is not None and (pixels.shape[:2] != shape or np.abs(small - before).mean() > CUT):
+        if before is not None and np.abs(small - before).mean() > CUT:
             shot, live = shot + 1, []
-        before, shape = small, pixels.shape[:2]
+        before = small
         missing = _follow_all(live, tracker, pixels, number)
         if missing or not live or number % LOOK_AROUND == 0:
             _look_around(live, every, tracker, pixels, number, shot)

@@ -71,7 +71,7 @@ def open_video(path: Path) -> Video:
 def video_frames(video: Video) -> Iterator[Bytes]:
     """The frames, (H, W, 3) uint8 sRGB, at most `MOST_FRAMES`; ends where the file is damaged.
 
-    A stream that changes its size in the middle gives frames of the new size.
+    Where a stream changes its size in the middle, what follows is fitted into the first frame's, before black.
 
     Raises:
         InputError: "not-a-video" where the file has vanished since it was opened.
@@ -82,7 +82,7 @@ def video_frames(video: Video) -> Iterator[Bytes]:
             ok, frame = capture.read()
             if not ok or frame is None:
                 return
-            yield _worked(frame)
+            yield _fitted(_worked(frame), video.width, video.height)
     finally:
         capture.release()
 
@@ -104,6 +104,18 @@ def _worked(frame: NDArray[np.generic]) -> Bytes:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         frame = np.asarray(cv2.resize(np.asarray(frame, np.uint8), size, interpolation=cv2.INTER_AREA))
     return np.ascontiguousarray(cv2.cvtColor(np.asarray(frame, np.uint8), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _fitted(pixels: Bytes, width: int, height: int) -> Bytes:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    scale = min(width / pixels.shape[1], height / pixels.shape[0])
+    size = (max(1, min(width, round(pixels.shape[1] * scale))), max(1, min(height, round(pixels.shape[0] * scale))))
+    area = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    framed = np.zeros((height, width, 3), np.uint8)
+    x, y = (width - size[0]) // 2, (height - size[1]) // 2
+    framed[y : y + size[1], x : x + size[0]] = cv2.resize(pixels, size, interpolation=area)
+    return framed
 
 
 def _capture(path: Path) -> cv2.VideoCapture:

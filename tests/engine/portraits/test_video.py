@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+import perse_engine.portraits.video as video_module
 from perse_engine.errors import InputError
 from perse_engine.portraits.following import follow_face
 from perse_engine.portraits.video import open_video, video_frames
@@ -94,6 +95,34 @@ def test_a_video_cut_short_is_used_as_far_as_it_goes(tmp_path, still, tracker):
     path = film(tmp_path / "a.avi", moving(still, 20))
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
     assert 12 <= len(followed(path, tracker).sightings) < 20
+
+
+class Changing:
+    """A decoder whose frames change their size in the middle, as some streams do."""
+
+    def __init__(self, frames):
+        self._frames = iter(frames)
+
+    def read(self):
+        frame = next(self._frames, None)
+        return frame is not None, frame
+
+    def get(self, what):
+        return 30.0
+
+    def release(self):
+        pass
+
+
+def test_frames_of_another_size_are_fitted_into_the_first_ones(tmp_path, still, monkeypatch):
+    frames = [still, cv2.resize(still, (448, 448)), still[:, :112]]
+    (tmp_path / "a.mp4").write_bytes(b"a stream")
+    monkeypatch.setattr(video_module, "_capture", lambda path: Changing(frames))
+    first, larger, half = video_frames(open_video(tmp_path / "a.mp4"))
+    assert first.shape == larger.shape == half.shape
+    assert np.abs(larger.astype(int) - first).mean() < 6
+    np.testing.assert_array_equal(half[:, 56:168], first[:, :112])
+    assert not half[:, :56].any()
 
 
 def test_large_frames_are_reduced(tmp_path, still):
