@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .perse_protocol import EngineFailure
 
-VERSION = 1
+VERSION = 2
 _LARGEST_HEADER = 1 << 20
 _TYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}
 
@@ -187,8 +187,8 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         faces=arrays["figure.faces"],
         parts=tuple(document["parts"]),
         face_parts=arrays["figure.face_parts"],
-        expression_directions=arrays["figure.expression_directions"],
-        style_directions=arrays["figure.style_directions"],
+        expression_directions=_directions(arrays, "expression"),
+        style_directions=_directions(arrays, "style"),
         joint_style_directions=arrays["figure.joint_style_directions"],
         weights=arrays["figure.weights"],
         joints=arrays["figure.joints"],
@@ -216,6 +216,15 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         ),
         provenance=document["provenance"],
     )
+
+
+def _directions(arrays: Mapping[str, NDArray[Any]], kind: str) -> Floats:
+    """(V, 3, K) from the vertices that each of the K shapes moves."""
+    starts, vertices, moves = (arrays[f"figure.{kind}_{name}"] for name in ("starts", "vertices", "moves"))
+    shapes = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    directions = np.zeros((len(arrays["figure.vertices"]), 3, len(starts) - 1), np.float32)
+    directions[vertices, :, shapes] = moves
+    return directions
 
 
 def _slider(entry: Mapping[str, Any], group: str) -> Slider:

@@ -15,7 +15,7 @@ from perse_engine.cameras import Camera
 from perse_engine.heads.head import JOINTS
 
 FORMAT = "perse-avatar"
-VERSION = 1
+VERSION = 2
 
 SliderName = Annotated[str, msgspec.Meta(pattern="^(attr|expr)_[a-z0-9_]+$", max_length=48)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -79,7 +79,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
     """The whole of avatar.json."""
 
     format: Literal["perse-avatar"]
-    version: Literal[1]
+    version: Literal[2]
     content: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     name: Text
     head: PartName
@@ -119,7 +119,7 @@ def describe(avatar: Avatar, content: str) -> Document:
         expressions.append(entry)
     return Document(
         format="perse-avatar",
-        version=1,
+        version=2,
         content=content,
         name=avatar.name,
         head=avatar.head,

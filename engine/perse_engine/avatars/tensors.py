@@ -11,18 +11,24 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.correctives import Correctives, no_correctives
 from perse_engine.heads.figure import Figure
+from perse_engine.heads.moves import Moves, directions_of, moves_of
 
 Arrays = Mapping[str, NDArray[Any]]
 
-# Dimensions: V vertices, F faces, T texture coordinates, E expressions, K styles, N Gaussians, M style entries.
+# Dimensions: V vertices, F faces, T texture coordinates, E expressions that move X vertices in all, K styles that move
+# Y, N Gaussians, M style entries.
 SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "figure.vertices": ("float32", ("V", 3)),
     "figure.faces": ("int32", ("F", 3)),
     "figure.uv": ("float32", ("T", 2)),
     "figure.uv_faces": ("int32", ("F", 3)),
     "figure.face_parts": ("uint8", ("F",)),
-    "figure.expression_directions": ("float16", ("V", 3, "E")),
-    "figure.style_directions": ("float16", ("V", 3, "K")),
+    "figure.expression_starts": ("int32", ("E+1",)),
+    "figure.expression_vertices": ("int32", ("X",)),
+    "figure.expression_moves": ("float16", ("X", 3)),
+    "figure.style_starts": ("int32", ("K+1",)),
+    "figure.style_vertices": ("int32", ("Y",)),
+    "figure.style_moves": ("float16", ("Y", 3)),
     "figure.joint_style_directions": ("float32", (5, 3, "K")),
     "figure.weights": ("float32", ("V", 5)),
     "figure.joints": ("float32", (5, 3)),
@@ -56,8 +62,10 @@ OPTIONAL: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
 def pack(avatar: Avatar) -> dict[str, NDArray[Any]]:
     """The arrays of `avatar` by name, as `SHAPES` says, and those of `OPTIONAL` where it has them."""
     figure, looks = avatar.figure, avatar.appearance
-    values = {
+    values: dict[str, NDArray[Any]] = {
         **{f"figure.{name}": getattr(figure, name) for name in _FIGURE},
+        **_moves("expression", figure.expression_directions),
+        **_moves("style", figure.style_directions),
         **{f"gaussians.{name}": getattr(avatar, name) for name in _GAUSSIANS},
         "gaussians.barycentric": avatar.barycentric[:, 1:],
         **{f"styles.{name}": getattr(looks, name) for name in _STYLES},
@@ -79,7 +87,8 @@ def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, 
     shapes = {**SHAPES, **OPTIONAL} if corrected else SHAPES
     if set(arrays) != set(shapes):
         raise ValueError("it lacks tensors or has unknown ones")
-    sizes: dict[str | int, int] = {"E": expressions, "E+3": expressions + 3, "K": styles, "K+1": styles + 1, "N": count}
+    sizes: dict[str | int, int] = {"E": expressions, "E+1": expressions + 1, "E+3": expressions + 3}
+    sizes |= {"K": styles, "K+1": styles + 1, "N": count}
     for name, (dtype, shape) in shapes.items():
         array = arrays[name]
         expected = tuple(d if isinstance(d, int) else sizes.setdefault(d, n) for d, n in zip(shape, array.shape))
@@ -103,6 +112,9 @@ def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, 
         raise ValueError("a Gaussian's size is out of range")
     if np.abs(arrays["gaussians.quaternions"]).max(1).min(initial=1) < 1e-3:
         raise ValueError("a Gaussian's rotation is zero")
+    for kind in _MOVING:
+        _within(arrays, f"figure.{kind}_vertices", sizes["V"])
+        _check_rows(arrays[f"figure.{kind}_starts"], arrays[f"figure.{kind}_vertices"], f"{kind}s' vertices")
     _check_entries(arrays)
     if corrected:
         _check_correctives(arrays, count)
@@ -113,6 +125,9 @@ def unpack_figure(
 ) -> Figure:
     """The figure in checked `arrays`."""
     fields: dict[str, Any] = {name: _working(arrays[f"figure.{name}"]) for name in _FIGURE}
+    for kind in _MOVING:
+        moves = Moves(*(_working(arrays[f"figure.{kind}_{name}"]) for name in _MOVES))
+        fields[f"{kind}_directions"] = directions_of(moves, len(fields["vertices"]))
     return Figure(**fields, parts=parts, expression_names=expression_names, style_names=style_names)
 
 
@@ -136,13 +151,24 @@ def unpack_correctives(arrays: Arrays) -> Correctives:
     return Correctives(**{name.removeprefix("correctives."): _working(arrays[name]) for name in OPTIONAL})
 
 
-_FIGURE = tuple(name.removeprefix("figure.") for name in SHAPES if name.startswith("figure."))
+_MOVING, _MOVES = ("expression", "style"), ("starts", "vertices", "moves")
+_FIGURE = tuple(
+    name.removeprefix("figure.")
+    for name in SHAPES
+    if name.startswith("figure.") and name not in {f"figure.{kind}_{row}" for kind in _MOVING for row in _MOVES}
+)
 _GAUSSIANS = tuple(
     name.removeprefix("gaussians.")
     for name in SHAPES
     if name.startswith("gaussians.") and name != "gaussians.barycentric"
 )
 _STYLES = tuple(name.removeprefix("styles.") for name in SHAPES if name.startswith("styles."))
+
+
+def _moves(kind: str, directions: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """What of `directions` (V, 3, K) is not zero in half precision."""
+    moves = moves_of(directions.astype(np.float16))
+    return {f"figure.{kind}_{name}": getattr(moves, name) for name in _MOVES}
 
 
 def _working(array: NDArray[Any]) -> NDArray[Any]:
@@ -166,15 +192,20 @@ def _check_correctives(arrays: Arrays, count: int) -> None:
         raise ValueError("the correctives are out of range")
 
 
-def _check_entries(arrays: Arrays) -> None:
-    starts, gaussians = arrays["styles.starts"].astype(np.int64), arrays["styles.gaussians"]
-    if starts[0] != 0 or starts[-1] != len(gaussians) or (np.diff(starts) < 0).any():
-        raise ValueError("the styles' entries are not in order")
-    ascending = np.diff(gaussians.astype(np.int64)) > 0
-    fresh = starts[1:-1] - 1  # the step from one style's last entry to the next style's first may go down
+def _check_rows(starts: NDArray[Any], listed: NDArray[Any], what: str) -> None:
+    """Hold that `starts` cut `listed` into runs, each strictly ascending."""
+    starts = starts.astype(np.int64)
+    if starts[0] != 0 or starts[-1] != len(listed) or (np.diff(starts) < 0).any():
+        raise ValueError(f"the {what} are not in order")
+    ascending = np.diff(listed.astype(np.int64)) > 0
+    fresh = starts[1:-1] - 1  # the step from one run's last to the next one's first may go down
     ascending[fresh[(fresh >= 0) & (fresh < len(ascending))]] = True
     if not ascending.all():
-        raise ValueError("a style lists a Gaussian twice")
+        raise ValueError(f"the {what} list one twice")
+
+
+def _check_entries(arrays: Arrays) -> None:
+    _check_rows(arrays["styles.starts"], arrays["styles.gaussians"], "styles' entries")
     for name in ("gates", "onsets", "softness"):
         values = arrays[f"styles.{name}"]
         if values.min(initial=0) < 0 or values.max(initial=0) > 1:

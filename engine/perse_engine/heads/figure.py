@@ -6,11 +6,13 @@ Teacher, trainer, playback and Blender's proxy all pose this one mesh, so that t
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.heads.head import Floats, Ints
+from perse_engine.heads.moves import Moves, moves_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,3 +48,13 @@ class Figure:
     style_names: tuple[str, ...]
     weights: Floats
     joints: Floats
+
+    @cached_property
+    def expression_moves(self) -> Moves:
+        """What of `expression_directions` is not zero."""
+        return moves_of(self.expression_directions)
+
+    @cached_property
+    def style_moves(self) -> Moves:
+        """What of `style_directions` is not zero."""
+        return moves_of(self.style_directions)

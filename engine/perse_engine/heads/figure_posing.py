@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.heads.figure import Figure
-from perse_engine.heads.head import Floats
+from perse_engine.heads.head import Floats, Ints
 from perse_engine.heads.posing import joint_transforms
 
 
@@ -50,8 +50,9 @@ def rest_figure(figure: Figure, style_weights: NDArray[Any], expression: NDArray
             f"{styles.shape} style weights and {units.shape} expression coefficients for "
             f"{figure.style_directions.shape[2]} styles and {figure.expression_directions.shape[2]} expressions"
         )
-    vertices = np.empty_like(figure.vertices)
-    _rest(figure.vertices, figure.expression_directions, units, figure.style_directions, styles, vertices)
+    vertices = figure.vertices.copy()
+    for shapes, amounts in ((figure.expression_moves, units), (figure.style_moves, styles)):
+        _add(shapes.starts, shapes.vertices, shapes.moves, amounts, vertices)
     return vertices, figure.joints + figure.joint_style_directions @ styles
 
 
@@ -71,20 +72,13 @@ def skin(vertices: Floats, weights: Floats, transforms: Floats) -> Floats:
     return posed
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _rest(
-    base: Floats, expressions: Floats, units: Floats, style_directions: Floats, styles: Floats, out: Floats
-) -> None:
-    for vertex in range(base.shape[0]):
-        for axis in range(3):
-            value = base[vertex, axis]
-            expressed = np.float32(0)
-            for unit in range(units.shape[0]):
-                expressed += expressions[vertex, axis, unit] * units[unit]
-            styled = np.float32(0)
-            for style in range(styles.shape[0]):
-                styled += style_directions[vertex, axis, style] * styles[style]
-            out[vertex, axis] = value + expressed + styled
+@numba.njit(cache=True, nogil=True)
+def _add(starts: Ints, vertices: Ints, moves: Floats, amounts: Floats, out: Floats) -> None:
+    for shape in range(amounts.shape[0]):
+        if amounts[shape] != np.float32(0):
+            for row in range(starts[shape], starts[shape + 1]):
+                for axis in range(3):
+                    out[vertices[row], axis] += amounts[shape] * moves[row, axis]
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
