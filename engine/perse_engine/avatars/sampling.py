@@ -40,18 +40,20 @@ def widest_styles(figure: Figure) -> tuple[NDArray[np.float64], NDArray[np.int64
     vertices = figure.vertices.astype(np.float64)
     largest = triangle_areas(figure)
     widest = np.full(len(largest), -1)
+    moved = (figure.style_directions != 0).any(1)
     for k in range(len(figure.style_names)):
-        areas = _areas(vertices + figure.style_directions[:, :, k], figure.faces)
-        larger = areas > largest
-        largest[larger], widest[larger] = areas[larger], k
+        faces = np.flatnonzero(moved[:, k][figure.faces].any(1))
+        areas = _areas(vertices + figure.style_directions[:, :, k], figure.faces[faces])
+        larger = areas > largest[faces]
+        largest[faces[larger]], widest[faces[larger]] = areas[larger], k
     return largest, widest
 
 
 def _areas(vertices: NDArray[np.float64], faces: NDArray[np.integer]) -> NDArray[np.float64]:
     corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    areas: NDArray[np.float64] = np.linalg.norm(normals, axis=1) / 2
-    return areas
+    (ax, ay, az), (bx, by, bz) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
+    areas: NDArray[np.float64] = np.sqrt((ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2)
+    return areas / 2
 
 
 def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, seed: int) -> Sites:
