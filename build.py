@@ -420,8 +420,10 @@ class SuiteResult:
     seconds: float
 
 
-def test(series: str | None, arguments: Sequence[str]) -> None:
+def test(series: str | None, arguments: Sequence[str], *, slow: bool) -> None:
     """Every suite, or those that the given paths name; other arguments go to pytest. Raises `Problem` on a failure."""
+    if not slow and "-m" not in arguments:
+        arguments = ["-m", "not slow", *arguments]
     paths = [argument for argument in arguments if suite_of(argument)]
     chosen = [suite for suite in SUITES if not paths or suite in map(suite_of, paths)]
     results: list[SuiteResult] = []
@@ -575,7 +577,8 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__)
     chores = parser.add_subparsers(dest="chore", required=True, metavar="CHORE")
     made = chores.add_parser("setup", help="make both environments")
-    tested = chores.add_parser("test", help="run every test; paths and other arguments go to pytest")
+    tested = chores.add_parser("test", help="run the tests; paths and other arguments go to pytest")
+    tested.add_argument("--slow", action="store_true", help="also those that take more than ten seconds each")
     packed = chores.add_parser("package", help="build the extension's zip")
     for chore, releases in ((made, [*BPYS, "all"]), (tested, [*BPYS, "all"]), (packed, [*BPYS])):
         chore.add_argument("--blender", choices=releases, help="which Blender (default: what fits this Python)")
@@ -597,7 +600,7 @@ def main(arguments: Sequence[str]) -> int:
     chores = {
         "setup": lambda: [setup(series) for series in (BPYS if options.blender == "all" else [options.blender])],
         "demo": lambda: demo(options.out.resolve(), render_only=options.render_only),
-        "test": lambda: test(options.blender, rest),
+        "test": lambda: test(options.blender, rest, slow=options.slow),
         "lint": lint,
         "bench": bench,
         "package": lambda: package(setup(options.blender)[1]),
