@@ -61,7 +61,7 @@ def files(tmp_path, avatar_file):
     with zipfile.ZipFile(folder / "other.perse", "w") as archive:
         archive.writestr("holiday.txt", "a zip of something else")
     rewritten("edited.perse", lambda name, data: data.replace(b'"avatar"', b'"Avatar"') if "json" in name else data)
-    rewritten("newer.perse", lambda name, data: re.sub(rb'"version": ?1', b'"version": 99', data))
+    rewritten("newer.perse", lambda name, data: re.sub(rb'"version": ?\d+', b'"version": 99', data))
     (folder / "notes.perse").mkdir()
     return folder
 
