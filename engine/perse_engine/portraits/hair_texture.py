@@ -29,7 +29,7 @@ Texture = NDArray[np.float32]
 def paint_hair(
     grid: ShellGrid, head: Head, window: Window, light: NDArray[np.floating], seed: int
 ) -> tuple[Texture, Sight]:
-    """(SIDE, SIDE, 4) sRGB and straight alpha over the whole grid, and where the window sees it.
+    """(SIDE, SIDE, 4) sRGB and straight alpha over the whole grid, and where the window sees it but for the tail.
 
     Args:
         window: of the photo, its camera seeing the skull's rest space.
@@ -61,10 +61,10 @@ def paint_hair(
     texture = np.dstack([painted, alpha]).astype(np.float32)
     if grid.tail is not None:
         paint_tail(texture, grid.tail, hanging, window)
-        own[tail_texels(SIDE)] = 0
+        sight.confidence[tail_texels(SIDE)] = 0
     texture[:, : SEAM + 1] = texture[:, SEAM + 1 : SEAM + 2]
     texture[:, -SEAM - 1 :] = texture[:, -SEAM - 2 : -SEAM - 1]
-    return texture, _narrowed(sight, own * sight.read(_pure(window, 0.05)))
+    return texture, sight
 
 
 def linear_light(light: NDArray[np.floating], normals: Texture) -> Texture:
@@ -106,11 +106,6 @@ def _completed(color: Texture, own: Texture, other: Texture, lit: Texture, seed:
     grown = grown * (1 - other[..., None]) + mirrored * other[..., None]
     painted = color * own[..., None] + np.clip(grown, 0, 1) * lit * (1 - own[..., None])
     return np.asarray(np.clip(painted, 0, 1), np.float32)
-
-
-def _narrowed(sight: Sight, own: Texture) -> Sight:
-    """The sight of what the photo itself paints: later corrections are not to streak over the rest."""
-    return dataclasses.replace(sight, confidence=np.minimum(sight.confidence, own).astype(np.float32))
 
 
 def _spread(window: Window) -> NDArray[np.uint8]:
