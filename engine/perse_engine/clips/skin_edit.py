@@ -50,6 +50,9 @@ def _toned(canvas: Canvas, texels: np.ndarray, tone: str, amount: float) -> Laye
     shown = linear(canvas.flat_base[texels, :3])
     color = encoded(shown * ratio / (1 + np.maximum(ratio - 1, 0) * shown))  # what is white stays white
     bare = 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)
+    # what the photo does not show of the bust is cloth as often as skin: only its colour tells
+    on_bust = canvas.part("bust").reshape(-1)[texels] if "bust" in canvas.figure.parts else np.zeros(len(texels), bool)
+    bare = np.where(on_bust, bare * canvas.skin_likeness.reshape(-1)[texels], bare)
     lips = 1 - 0.15 * canvas.lips.reshape(-1)[texels]
     return sparse_layer(texels, color, 1.0, (bare * lips).astype(np.float32))
 
