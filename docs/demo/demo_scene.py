@@ -19,8 +19,10 @@ from mathutils import Vector
 FRAMES = 120
 SIZE = 512
 WISHES = {
-    "hair": ("blonde", "auburn", "grey", "black", "big", "bald"),
+    "earrings": ("pearl", "hoop"),
+    "hair": ("auburn", "curls", "bob", "blonde", "grey", "black"),
     "beard": ("full", "goatee", "stubble"),
+    "clothes": ("suit", "turtleneck"),
     "hat": ("fedora", "cap", "beanie"),
 }
 """The styles that show best, where the avatar has learned them."""
@@ -127,13 +129,17 @@ def blinks(*frames: int) -> Sequence[tuple[int, float]]:
 
 
 def dress(rig: bpy.types.Object) -> None:
-    """Hair A comes, becomes hair B and goes; a beard grows; a hat appears."""
+    """Earrings are put on; hair A comes, becomes hair B and goes; a beard grows; clothes change; a hat appears."""
+    for earrings in styles(rig, "earrings")[:1]:
+        key(rig, earrings, {18: 0, 24: 1, 74: 1, 80: 0})
     hair = styles(rig, "hair")[:2]
     if len(hair) == 2:
         key(rig, hair[0], {50: 0, 60: 1, 64: 1, 78: 0})
         key(rig, hair[1], {64: 0, 78: 1, 92: 1, 102: 0})
     for beard in styles(rig, "beard")[:1]:
         key(rig, beard, {76: 0, 98: 1})
+    for clothes in styles(rig, "clothes")[:1]:
+        key(rig, clothes, {88: 0, 98: 1})
     for hat in styles(rig, "hat")[:1]:
         key(rig, hat, {100: 0, 110: 1})
 
