@@ -23,17 +23,23 @@ WIDTH = 1.5
 HIDDEN = 0.02
 """What a transparent texel's colour counts in a mean, where an opaque one's counts 1: it is seen while it appears."""
 LEAST_GATE = 0.02
-CHANNELS = 8
+CHANNELS = 11
 
 
 class Footprints:
-    """The places of N Gaussians on an atlas of A x B texels, both multiples of 8."""
+    """The places of N Gaussians on an atlas of A x B texels, both multiples of 8.
 
-    def __init__(self, avatar: Avatar, shape: tuple[int, int]) -> None:
+    Attributes:
+        colors: (N, 3) sRGB in [0, 1], and
+        coverages: (N,) in [0, 1], of the base.
+    """
+
+    def __init__(self, avatar: Avatar, base: Bytes) -> None:
+        """Read `base` (A, B, 4), sRGB and straight alpha, at the places of `avatar`."""
         figure = avatar.figure
         corners = figure.uv[figure.uv_faces[avatar.triangles]]
         uv = (corners * avatar.barycentric[..., None]).sum(1)
-        height, width = self._shape = shape
+        height, width = self._shape = base.shape[:2]
         self._place = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height], -1).astype(np.float32)
         pixels = corners * [width, height]
         first, second = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
@@ -42,8 +48,16 @@ class Footprints:
         footprint = density * np.exp(avatar.log_scales[:, :2]).mean(1) * WIDTH
         self._level = np.clip(np.round(np.log2(np.maximum(footprint, 1e-6))), 0, LEVELS - 1).astype(np.int32)
         self._slots = np.full(height * width, -1, np.int32)
+        self._alpha = np.ascontiguousarray(base[..., 3]).ravel()
+        image = base.astype(np.float32) * np.float32(1 / 255)
+        shown = np.maximum(image[..., 3:], HIDDEN)
+        rows = self._sample(np.concatenate([image[..., :3] * shown, image[..., 3:], shown], -1))
+        self.colors: Floats = (rows[:, :3] / rows[:, 4:]).clip(0, 1)
+        self._mean_alpha, self._shown = rows[:, 3], rows[:, 4]
+        # A mean reaches over the border of a tile; what is hidden must not begin to show there.
+        self.coverages: Floats = np.minimum(rows[:, 3], bilinear(image[..., 3:], self._place - 0.5)[:, 0])
 
-    def sample(self, image: Floats) -> Floats:
+    def _sample(self, image: Floats) -> Floats:
         """(N, C) of an image (A, B, C)."""
         out = np.empty((len(self._place), image.shape[2]), np.float32)
         for level in range(LEVELS):
@@ -56,10 +70,6 @@ class Footprints:
             out[chosen] = bilinear(scaled, self._place[chosen] / 2**level - 0.5)
         return out
 
-    def sample_sharply(self, image: Floats) -> Floats:
-        """(N, C) of an image (A, B, C), between the nearest texels."""
-        return bilinear(image, self._place - 0.5)
-
     def entries(self, layer: Layer) -> tuple[Ints, Floats]:
         """The Gaussians that a layer reaches, ascending, and for each r, g, b, alpha, gate, onset in [0, 1]."""
         height, width = self._shape
@@ -70,13 +80,19 @@ class Footprints:
         sums = np.zeros((len(self._place), CHANNELS), np.float32)
         _gather(
             self._slots, blocks, width, self._place, self._level,
-            layer.target, layer.strength, layer.onset, np.float32(HIDDEN), sums,
+            layer.target, layer.strength, layer.onset, self._alpha, np.float32(HIDDEN), sums,
         )  # fmt: skip
         self._slots[layer.texels] = -1
         gaussians = np.flatnonzero(sums[:, 4] > LEAST_GATE).astype(np.int32)
-        color, coverage, mean_gate, onset, weight, sharp = np.split(sums[gaussians], [3, 4, 5, 6, 7], 1)
-        gate = np.maximum(mean_gate, sharp)  # the mean widens a region; it must not weaken its rim
-        return gaussians, np.concatenate([color / weight, coverage / mean_gate, gate, onset / mean_gate], 1).clip(0, 1)
+        color, alpha, mean_gate, onset, shown, sharp, visible, more, hidden = np.split(
+            sums[gaussians], [3, 4, 5, 6, 7, 8, 9, 10], 1
+        )
+        # Of what is seen with the layer or without it: beyond a rim there is nothing that could be left over. The mean
+        # widens a region; it must not weaken its edge.
+        gate = np.maximum(visible / (self._shown[gaussians, None] + more), sharp).clip(0, 1)
+        painted = self._mean_alpha[gaussians, None] - hidden + alpha
+        coverage = (painted - (1 - gate) * self.coverages[gaussians, None]) / gate
+        return gaussians, np.concatenate([color / shown, coverage, gate, onset / mean_gate], 1).clip(0, 1)
 
 
 def bilinear(image: Floats, place: NDArray[np.floating]) -> Floats:
@@ -96,12 +112,12 @@ def bilinear(image: Floats, place: NDArray[np.floating]) -> Floats:
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _gather(
     slots: Ints, blocks: NDArray[np.bool_], width: int, place: Floats, level: Ints,
-    target: Bytes, strength: Bytes, onset: Bytes, hidden: np.float32, out: Floats,
+    target: Bytes, strength: Bytes, onset: Bytes, base: Bytes, hidden: np.float32, out: Floats,
 ) -> None:  # fmt: skip
-    """Weighted sums over the texels of a layer: of colour x shown, alpha, gate, onset, shown; and the gate itself.
+    """Weighted sums over the texels of a layer, as `Footprints` reads an image that is zero outside the layer.
 
-    Between the four nearest cells of a Gaussian's level, each the mean of its texels, as `Footprints.sample` reads an
-    image that is zero outside the layer; the last channel is read between the four nearest texels.
+    Of gate x (colour x alpha, alpha, 1, onset, alpha); of the gate between the four nearest texels alone; of gate x
+    the larger alpha of layer and base; of how much larger that is than the base's; and of gate x the base's.
     """
     unit = np.float32(1 / 255)
     height = slots.shape[0] // width
@@ -134,3 +150,8 @@ def _gather(
                         out[n, 4] += gate
                         out[n, 5] += gate * onset[m] * unit
                         out[n, 6] += shown
+                        below = max(base[v * width + u] * unit, hidden)
+                        seen = max(below, target[m, 3] * unit)
+                        out[n, 8] += gate * seen
+                        out[n, 9] += amount * (seen - below)
+                        out[n, 10] += gate * base[v * width + u] * unit

@@ -46,6 +46,8 @@ PACES: dict[str, Pace] = {
     "corrective_offsets": Pace(2e-5, 1e-3),
     "corrective_colors": Pace(6e-3, 1e-3),
 }
+HELD = 0.2
+"""Share of the way back to its start that a colour is drawn which is known and nearly always covered."""
 SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
 """How far a standard deviation may leave its start: neither dust nor needles."""
 LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
@@ -54,8 +56,14 @@ LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 class Learner:
     """An avatar that learns. Its arrays change in place; `arrays` is all that a checkpoint needs."""
 
-    def __init__(self, start: Avatar, steps: int, device: str = "cpu") -> None:
-        """Begin at `start` and plan for `steps`; pictures are drawn and compared on the torch `device`."""
+    def __init__(self, start: Avatar, steps: int, device: str = "cpu", held: NDArray[np.integer] | None = None) -> None:
+        """Begin at `start` and plan for `steps`; pictures are drawn and compared on the torch `device`.
+
+        Args:
+            held: indices of Gaussians that keep about their colour. What hair covers is known from the texture; what
+                little of it shines through would otherwise take the colour of the hair, step by step.
+        """
+        self._held = np.zeros(0, np.int64) if held is None else held
         self._steps = steps
         self._device = torch.device(device)
         self._parameters = parameters_of(start)
@@ -108,6 +116,8 @@ class Learner:
                 slopes = gradient.numpy().reshape(values.shape)
                 adam_step(values, slopes, moments, anchors, pace.rate * decay, pace.pull * decay, rows)
                 self._bound(name, values[rows], anchors[rows])
+            if name == "colors":
+                values[self._held] += np.float32(HELD) * (anchors[self._held] - values[self._held])
 
     def _bound(self, name: str, values: Floats, anchors: Floats) -> None:
         if name == "log_scales":

@@ -31,8 +31,8 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("draft", 32_000, 1_300, boxes=0.25),
-        Preset("standard", 80_000, 3_600),
+        Preset("draft", 35_000, 1_300, boxes=0.25),
+        Preset("standard", 86_000, 4_400),
         Preset("high", 140_000, 8_000, boxes=0.6),
         Preset("paper", 240_000, 30_000, size=512, boxes=0.3),
     )

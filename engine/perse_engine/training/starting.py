@@ -18,7 +18,7 @@ from perse_engine.cameras import Camera
 from perse_engine.clips.animator import posed_vertices
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.surfaces.rasterize import rasterize_mesh
-from perse_engine.training.footprints import HIDDEN, Footprints, bilinear
+from perse_engine.training.footprints import Footprints, bilinear
 from perse_engine.training.views import View
 
 Floats = NDArray[np.float32]
@@ -36,8 +36,8 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
-PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.3, "locks": 0.55, "whiskers": 0.8}
-"""The same of parts of the figure: locks lie over each other, so that most of them are not seen."""
+PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8}
+"""The same of parts of the figure."""
 UNSEEN = 0.2
 """Importance of a triangle that no view shows, relative to one that all of them show."""
 PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
@@ -48,6 +48,8 @@ LEAST_UNCOVERING = 25
 """Mean change of alpha, of 255, by which a style shows what is not seen without it."""
 RARELY_SEEN = 0.6
 """Importance of what only one style shows."""
+LEAST_SEEN = 0.25
+"""Share of a face that is seen, below which it is covered."""
 SURVEYED = 16
 SURVEY_SIZE = 160
 
@@ -85,16 +87,12 @@ def start_avatar(
         photo_state=photo_state,
         provenance=provenance,
     )
-    sampler = Footprints(plain, wardrobe.base.shape[:2])
-    base = wardrobe.base.astype(np.float32) * np.float32(1 / 255)
-    shown = np.maximum(base[..., 3:], HIDDEN)
-    rows = sampler.sample(np.concatenate([base[..., :3] * shown, base[..., 3:], shown], -1))
+    footprints = Footprints(plain, wardrobe.base)
     return dataclasses.replace(
         plain,
-        colors=(rows[:, :3] / rows[:, 4:]).clip(0, 1),
-        # A mean reaches over the border of a tile; what is hidden must not begin to show there.
-        coverage_logits=_logits(np.minimum(rows[:, 3], sampler.sample_sharply(base[..., 3:])[:, 0])),
-        appearance=_appearance(wardrobe, sampler),
+        colors=footprints.colors,
+        coverage_logits=_logits(footprints.coverages),
+        appearance=_appearance(wardrobe, footprints),
     )
 
 
@@ -110,6 +108,14 @@ def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float
         visible = np.maximum(visible, RARELY_SEEN * _visibility(wardrobe, areas, worn))
     detail = PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL)
     return by_label * by_part * detail * (UNSEEN + (1 - UNSEEN) * visible)
+
+
+def covered(wardrobe: Wardrobe, views: Sequence[View], avatar: Avatar) -> NDArray[np.intp]:
+    """The Gaussians on skin that hardly any of `views` shows."""
+    areas = np.maximum(widest_styles(wardrobe.figure)[0], 1e-12)
+    hidden = _visibility(wardrobe, areas, views[:: max(1, len(views) // SURVEYED)]) < LEAST_SEEN
+    skin = np.array([part == "skin" for part in wardrobe.figure.parts])[wardrobe.figure.face_parts]
+    return np.flatnonzero((hidden & skin)[avatar.triangles])
 
 
 def _uncovering(wardrobe: Wardrobe) -> list[int]:
@@ -193,8 +199,8 @@ def _logits(alpha: Floats) -> Floats:
     return logits
 
 
-def _appearance(wardrobe: Wardrobe, sampler: Footprints) -> Appearance:
-    parts = [sampler.entries(layer) for layer in wardrobe.layers]
+def _appearance(wardrobe: Wardrobe, footprints: Footprints) -> Appearance:
+    parts = [footprints.entries(layer) for layer in wardrobe.layers]
     gaussians = np.concatenate([np.zeros(0, np.int32), *(part[0] for part in parts)])
     rows = np.concatenate([np.zeros((0, 6), np.float32), *(part[1] for part in parts)])
     return Appearance(

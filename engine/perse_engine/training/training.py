@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from perse_engine import __version__
@@ -28,8 +29,8 @@ from perse_engine.training.correcting import balanced, start_correctives
 from perse_engine.training.footage import low_pass, photo_view, recorded_views, training_views
 from perse_engine.training.learner import Learner
 from perse_engine.training.presets import Preset
-from perse_engine.training.starting import start_avatar
-from perse_engine.training.views import Lessons, View
+from perse_engine.training.starting import covered, start_avatar
+from perse_engine.training.views import Lessons, View, dwelling
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,9 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
     if recorded:
         start = dataclasses.replace(start, correctives=start_correctives(start, recorded))
         recorded = balanced(recorded, start.figure.expression_names)
-    return train_views(start, views, photo, preset, work, seed=seed, progress=progress, recorded=recorded)
+    held = covered(dataset.wardrobe, views, start)
+    views = dwelling(views, start)
+    return train_views(start, views, photo, preset, work, seed=seed, progress=progress, recorded=recorded, held=held)
 
 
 def train_views(
@@ -95,6 +98,7 @@ def train_views(
     seed: int,
     progress: Progress,
     recorded: Sequence[View] = (),
+    held: NDArray[np.integer] | None = None,
 ) -> Avatar:
     """Train `start` until it looks like `views`.
 
@@ -109,13 +113,14 @@ def train_views(
         seed: of everything random.
         progress: told every few steps.
         recorded: real footage of the person, looked at as often as all synthetic views.
+        held: indices of Gaussians that keep about their colour.
 
     Raises:
         Cancelled: `progress` said so; a checkpoint is written first.
         OSError: `work` cannot be written.
     """
     lessons = Lessons(views, photo, preset, seed, recorded)
-    learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu")
+    learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu", held)
     arrays = learner.arrays()
     fingerprint = _fingerprint(start, (*views, *recorded), preset, seed)
     checkpoint = work / CHECKPOINT

@@ -103,6 +103,15 @@ def test_it_is_readable_without_the_engine(saved):
     assert read_thumbnail(saved).startswith(b"\x89PNG")
 
 
+def test_only_what_moves_is_stored(avatar, saved):
+    with zipfile.ZipFile(saved) as archive:
+        arrays = safetensors.numpy.load(archive.read("tensors.safetensors"))
+    for kind in ("expression", "style"):
+        directions = getattr(avatar.figure, f"{kind}_directions")
+        assert len(arrays[f"figure.{kind}_moves"]) <= directions.any(1).sum() < directions[:, 0].size
+        np.testing.assert_allclose(getattr(load_avatar(saved).figure, f"{kind}_directions"), directions, atol=1e-5)
+
+
 def test_every_style_has_a_picture_of_its_own(avatar, saved):
     pictures = read_style_thumbnails(saved)
     assert list(pictures) == [style.slider for style in avatar.styles]
@@ -196,6 +205,9 @@ def swap(name, array):
         put("gaussians.log_scales", 1000),
         put("gaussians.colors", np.inf),
         put("styles.starts", 3),
+        put("figure.style_starts", 3),
+        put("figure.style_vertices", 1 << 20),
+        put("figure.expression_moves", np.nan),
         put("styles.gaussians", 599),
         put("styles.gates", 2),
         put("styles.softness", 0),
