@@ -82,11 +82,11 @@ def find_parts(
     parts = {name: (mask * matte).astype(np.float32) for name, mask in full.items()}
     parts["skin"] = (rest * matte).astype(np.float32)
     for name, outlines in (
-        ("brows", (_ring(LEFT_BROW), _ring(RIGHT_BROW))),
-        ("eyes", (_lid_ring(LEFT_LIDS), _lid_ring(RIGHT_LIDS))),
-        ("lips", (OUTER_LIPS,)),
+        ("brows", (list(LEFT_BROW), list(RIGHT_BROW))),
+        ("eyes", (lid_outline(LEFT_LIDS), lid_outline(RIGHT_LIDS))),
+        ("lips", (list(OUTER_LIPS),)),
     ):
-        drawn = sum(polygon(matte.shape, landmarks[list(outline), :2]) for outline in outlines)
+        drawn = sum(polygon(matte.shape, landmarks[outline, :2]) for outline in outlines)
         parts[name] = np.clip(np.asarray(drawn, np.float32), 0, 1) * matte
     parts["lips"] *= 1 - mouth_opening(matte.shape, landmarks)
     return {name: parts[name] for name in ("skin", "hair", "brows", "eyes", "lips", "ears", "neck", "clothes")}
@@ -103,7 +103,7 @@ def mouth_opening(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> Ma
 
 def eye_openings(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> Mask:
     """(H, W) what shows between the lids."""
-    both = sum(polygon(shape, landmarks[list(_lid_ring(lids)), :2]) for lids in (LEFT_LIDS, RIGHT_LIDS))
+    both = sum(polygon(shape, landmarks[lid_outline(lids), :2]) for lids in (LEFT_LIDS, RIGHT_LIDS))
     return np.clip(np.asarray(both, np.float32), 0, 1)
 
 
@@ -114,13 +114,9 @@ def polygon(shape: tuple[int, int], points: NDArray[np.floating]) -> Mask:
     return drawn.astype(np.float32) / np.float32(255)
 
 
-def _ring(indices: tuple[int, ...]) -> tuple[int, ...]:
-    return indices
-
-
-def _lid_ring(lids: tuple[int, ...]) -> tuple[int, ...]:
+def lid_outline(lids: tuple[int, ...]) -> list[int]:
     """Lower lid from one corner to the other, then the upper lid back."""
-    return lids[:9] + lids[:8:-1]
+    return [*lids[:9], *lids[:8:-1]]
 
 
 def _classify(
@@ -239,14 +235,14 @@ def _expected(
     likely /= np.maximum(likely.sum(-1, keepdims=True), 1e-6)
     # the matte may have closed what is seen between hair and shoulder
     open_to_doubt = np.clip(cv2.distanceTransform((drawn < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / face_height, 0, 0.2)
-    background = np.clip(1 - alpha, 0.004 + 1.5 * open_to_doubt * (1 - fall), 0.98)
+    background = np.clip(1 - alpha, 0.004 + 3.0 * open_to_doubt * (1 - 0.7 * fall), 0.98)
     return np.concatenate([background[None], np.moveaxis(likely, -1, 0) * (1 - background)]).astype(np.float32)
 
 
 def eye_and_mouth_openings(points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """(SIDE, SIDE) what of the face is no bare skin: eyes, brows and mouth."""
-    outlines = (LEFT_BROW, RIGHT_BROW, _lid_ring(LEFT_LIDS), _lid_ring(RIGHT_LIDS), OUTER_LIPS)
-    drawn = sum(polygon((SIDE, SIDE), points[list(outline), :2]) for outline in outlines)
+    outlines = ([*LEFT_BROW], [*RIGHT_BROW], lid_outline(LEFT_LIDS), lid_outline(RIGHT_LIDS), [*OUTER_LIPS])
+    drawn = sum(polygon((SIDE, SIDE), points[outline, :2]) for outline in outlines)
     return np.asarray(cv2.dilate(np.asarray(drawn, np.float32), disc(2)) > 0.1)
 
 

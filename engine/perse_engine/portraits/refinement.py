@@ -26,6 +26,7 @@ LARGEST = 0.3  # of a correction, sRGB
 RIM = 0.02  # of the eyes' distance: nearer to the outline the photo is mixed with what lies behind
 BORDER = 0.05  # of the eyes' distance: how far from the border of hair and skin the border may be moved
 NEARBY = 8  # texels by which the hair may grow
+PAINTED = 0.2  # sRGB by which painted lids, eyes and teeth may still follow the photo
 ALIKE = 0.1  # sRGB by which hair and skin must differ for a pixel to tell how much of it is hair
 INSIDE = 0.08  # of the eyes' distance: so far from its border hair is nothing else
 GLANCED = 0.05  # sRGB by which what is seen at a glance may be corrected
@@ -52,22 +53,24 @@ def refine_textures(
         texture: (T, T, 3) of the head.
         hair_texture: (T, T, 4) of the shell.
         head_view, hair_sight: where the window's camera sees the texels of either.
-        kept: (T, T) in [0, 1]: how far a texel of the head is not the photo's to change.
+        kept: (T, T) in [0, 1]: how far a texel of the head is painted, and hardly the photo's to change.
     """
     scene = _Scene(head, vertices, shell, shell_vertices, window)
     photo = window.pixels.astype(np.float32) / np.float32(255)
     inside = _sure(window)
     texels, sight = head_view
-    allowed = _allowed(head, texels, sight, window) * (1 - kept) * np.clip((sight.confidence - 0.012) / 0.08, 0, 1)
+    allowed = _allowed(head, texels, sight, window) * np.clip((sight.confidence - 0.012) / 0.08, 0, 1)
     hair_allowed = _weight(hair_sight)
     hair_texture = _moved_border(scene, photo, inside, texture, hair_texture, hair_sight, window)
     shares = scene.shares(texture, hair_texture)
     scale = inside / np.maximum(shares**2 @ np.ones(2, np.float32), SLIGHT)
     darkest, brightest = _hair_colors(photo, window, hair_texture[..., :3], hair_sight)
+    bound = (1 - (1 - PAINTED) * kept)[..., None]
+    least, most = np.clip(texture - bound, 0, 1), np.clip(texture + bound, 0, 1)
     for _ in range(ROUNDS):
         color, alpha = scene.drawn(texture, hair_texture)
         lacking = np.clip(photo - color, -LARGEST, LARGEST) * (scale * (alpha > 0.9))[..., None]
-        texture = np.clip(texture + sight.read(lacking * shares[..., :1]) * allowed[..., None], 0, 1)
+        texture = np.clip(texture + sight.read(lacking * shares[..., :1]) * allowed[..., None], least, most)
         corrected = hair_texture[..., :3] + hair_sight.read(lacking * shares[..., 1:]) * hair_allowed[..., None]
         hair_texture = np.dstack([np.clip(corrected, darkest, brightest), hair_texture[..., 3]])
     return texture.astype(np.float32), hair_texture.astype(np.float32)
