@@ -61,6 +61,11 @@ def outline_targets(
     covered = _read(hair, columns, rows) > 0.3
     dressed = _read(clothes, columns, rows) > 0.5
     leaves = person[:, :-1] & ~person[:, 1:]
+    # a bare neck ends where it ends, also before a collar that stands off it
+    bare = person & (_read(np.clip(matte - clothes - hair, 0, 1), columns, rows) > 0.5)
+    neck = head.regions["neck"][chosen] > 0.5 if "neck" in head.regions else np.zeros(len(chosen), bool)
+    ends = bare[:, :-1] & ~bare[:, 1:]
+    leaves = np.where((neck & ends.any(1))[:, None], ends, leaves)
     away = np.where(leaves, np.abs(offset[None, :-1]), np.inf)
     best = away.argmin(1)
     found = np.isfinite(away.min(1)) & ~np.take_along_axis(covered, best[:, None], 1)[:, 0] & ~covered[:, STEPS // 2]

@@ -27,6 +27,7 @@ RIM = 0.02  # of the eyes' distance: nearer to the outline the photo is mixed wi
 BORDER = 0.05  # of the eyes' distance: how far from the border of hair and skin the border may be moved
 NEARBY = 8  # texels by which the hair may grow
 PAINTED = 0.2  # sRGB by which painted lids, eyes and teeth may still follow the photo
+ASTRAY = 4.0  # texels between where a texel lies and what is drawn there
 ALIKE = 0.1  # sRGB by which hair and skin must differ for a pixel to tell how much of it is hair
 INSIDE = 0.08  # of the eyes' distance: so far from its border hair is nothing else
 GLANCED = 0.05  # sRGB by which what is seen at a glance may be corrected
@@ -59,7 +60,9 @@ def refine_textures(
     photo = window.pixels.astype(np.float32) / np.float32(255)
     inside = _sure(window)
     texels, sight = head_view
-    allowed = _allowed(head, texels, sight, window) * np.clip((sight.confidence - 0.012) / 0.08, 0, 1)
+    allowed = (
+        _allowed(head, texels, sight, window) * scene.shown(sight) * np.clip((sight.confidence - 0.012) / 0.08, 0, 1)
+    )
     hair_allowed = _weight(hair_sight)
     hair_texture = _moved_border(scene, photo, inside, texture, hair_texture, hair_sight, window)
     shares = scene.shares(texture, hair_texture)
@@ -104,6 +107,16 @@ class _Scene:
         marked[..., 1], marked[..., 3] = 1, hair_texture[..., 3]
         color, alpha = self.drawn(np.broadcast_to(np.array([1, 0, 0], np.float32), texture.shape), marked)
         return color[..., :2] * alpha[..., None]
+
+    def shown(self, sight: Sight) -> Texture:
+        """(T, T) whether what is drawn where a texel of the head lies is that texel, not what lies just before it."""
+        side = sight.x.shape[0]
+        u, v = np.meshgrid((np.arange(side) + 0.5) / side, (np.arange(side) + 0.5) / side)
+        layout = np.stack([u, v, 0 * u], -1).astype(np.float32)
+        head, camera = self.head, self.window.camera
+        drawn = render_textured(self.vertices, head.faces, head.uv, head.uv_faces, layout, camera, samples=1)
+        off = np.linalg.norm(sight.read(drawn.color) - layout, axis=-1) * side
+        return np.asarray(np.clip(2 - off / ASTRAY, 0, 1), np.float32)
 
     def apart(self, texture: Texture, hair_texture: Texture) -> tuple[Texture, Texture, Texture]:
         """(S, S, 3) the head without hair, (S, S, 3) the shell as if it were opaque, and (S, S) where both are."""
@@ -178,12 +191,13 @@ def _allowed(head: Head, texels: Texels, sight: Sight, window: Window) -> Textur
     shape = window.pixels.shape[:2]
     part = np.where(texels.triangle >= 0, head.face_parts[texels.triangle], 255)
     named = {name: part == k for k, name in enumerate(head.parts)}
-    openings = np.maximum(eye_openings(shape, window.landmarks), mouth_opening(shape, window.landmarks))
+    eyes, mouth = eye_openings(shape, window.landmarks), mouth_opening(shape, window.landmarks)
     person = np.clip(sum(window.masks[name] for name in ("skin", "ears", "neck", "clothes")), 0, 1)
-    skin = np.clip(2 * person - 1, 0, 1) * (1 - openings)
+    # at the rims of eyes both are seen; teeth are much brighter than lips
+    skin = np.clip(2 * person - 1, 0, 1) * (1 - cv2.erode(eyes, disc(RIM * _eyes(window)))) * (1 - mouth)
     allowed = np.where(named["skin"] | named.get("bust", named["skin"]), sight.read(skin), 0)
     # an eyeball turns under its lids and teeth move behind the lips: what hides them in the photo is not theirs
-    within = sight.read(cv2.erode(openings, disc(0.008 * _eyes(window))))
+    within = sight.read(np.maximum(eyes, mouth))
     for name in ("eyes", "teeth" if "teeth" in named else "mouth"):
         if name in named:
             allowed = np.where(named[name], within, allowed)
