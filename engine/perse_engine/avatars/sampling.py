@@ -13,6 +13,8 @@ PART_SHARE = 0.8
 """Exponent that evens out the shares of large and small parts."""
 LEAST_SHARE = 0.004
 """Of all Gaussians, what every part gets at least."""
+LEAST_AREA = 1e-12
+"""Square metres below which a triangle has no area."""
 DETAIL = 0.6
 """Exponent of a triangle's area: below 1, finely meshed places (lids, lips, ears) get more."""
 
@@ -84,5 +86,5 @@ def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, s
     outside = plane.sum(1) > 1
     plane[outside] = 1 - plane[outside]
     barycentric = np.column_stack([1 - plane.sum(1), plane])
-    density = count * share[triangles] / np.maximum(triangle_areas(figure)[triangles], 1e-12)
+    density = count * share[triangles] / np.maximum(triangle_areas(figure)[triangles], LEAST_AREA)
     return Sites(triangles.astype(np.int32), barycentric.astype(np.float32), (1 / np.sqrt(density)).astype(np.float32))

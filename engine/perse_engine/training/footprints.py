@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
-from perse_engine.avatars.sampling import triangle_areas
+from perse_engine.avatars.sampling import LEAST_AREA, triangle_areas, widest_styles
 from perse_engine.clips.wardrobe import Layer
 
 Floats = NDArray[np.float32]
@@ -20,6 +20,8 @@ BLOCK = 1 << (LEVELS - 1)
 """Texels of the side of a cell of the coarsest level."""
 WIDTH = 1.5
 """Of a footprint, in standard deviations."""
+WAITING = 1e-4
+"""Share of its largest area below which a triangle has none."""
 HIDDEN = 0.02
 """What a transparent texel's colour counts in a mean, where an opaque one's counts 1: it is seen while it appears."""
 LEAST_GATE = 0.02
@@ -44,7 +46,9 @@ class Footprints:
         pixels = corners * [width, height]
         first, second = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
         texels = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / 2
-        density = np.sqrt(texels / np.maximum(triangle_areas(figure)[avatar.triangles], 1e-12))
+        areas, widest = triangle_areas(figure)[avatar.triangles], widest_styles(figure)[0][avatar.triangles]
+        # What waits without an area is laid as large as it will be; everything else stretches to that.
+        density = np.sqrt(texels / np.maximum(np.where(areas < WAITING * widest, widest, areas), LEAST_AREA))
         footprint = density * np.exp(avatar.log_scales[:, :2]).mean(1) * WIDTH
         self._level = np.clip(np.round(np.log2(np.maximum(footprint, 1e-6))), 0, LEVELS - 1).astype(np.int32)
         self._slots = np.full(height * width, -1, np.int32)
