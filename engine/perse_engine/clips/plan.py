@@ -30,6 +30,10 @@ from perse_engine.clips.planned import BASE, PlannedClip, PlannedFrame, Split, d
 from perse_engine.clips.presets import ClipsPreset
 from perse_engine.portraits.portrait import Portrait
 
+SIDE = 25.0
+"""Degrees from which a face at rest is seen from the side."""
+FROM_THE_SIDES = (2, 4)
+"""Which of a style's frames show it so; `TRAINED_STRENGTHS` has it full in them."""
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
@@ -124,6 +128,12 @@ def _style(
     slider = catalogue.styles[style].slider
     # first straight ahead at full strength: what a style's code is read from
     numbers = [0, *(1 + _some_of(len(base) - 1, preset.style - 1, _stream(seed, slider)))][: preset.style]
+    # then, at full strength too, from both sides: hair, hats and clothes are other things there
+    sides = [k for k, frame in enumerate(base) if not frame.moment.expression and abs(frame.moment.yaw) >= SIDE]
+    left_right = sorted(sides[:2], key=lambda k: base[k].moment.yaw)[:: 1 if style % 2 else -1]
+    for place, number in zip(FROM_THE_SIDES, left_right, strict=False):
+        if place < len(numbers):
+            numbers[place] = number
     worn = [{slider: TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]} for k in range(len(numbers))]
     return PlannedClip(slider.removeprefix("attr_"), "train", _dress(base, numbers, worn))
 

@@ -65,6 +65,14 @@ def test_every_style_is_trained_full_and_on_its_way(clips, catalogue):
         assert any(0 < s < 1 for s in strengths)
 
 
+def test_every_style_is_trained_from_ahead_and_from_both_sides(clips, catalogue):
+    for style in catalogue.styles:
+        full = [f.moment.yaw for f in frames(clips, "train") if f.attributes == {style.slider: 1.0}]
+        assert min(np.abs(full)) < 1
+        assert min(full) <= -25
+        assert max(full) >= 25
+
+
 def test_held_out_views_and_expressions_are_never_trained(clips):
     trained = frames(clips, "train")
     for frame in frames(clips, "heldout"):
