@@ -14,6 +14,7 @@ from perse_engine.surfaces.rasterize import rasterize_mesh
 REACH = 0.03  # metres in which the photo's outline is looked for
 STAND_OFF = 0.005  # metres that clothes are followed outwards
 STEPS = 121
+NEXT = np.ones((1, 13), np.uint8)  # steps around the end of a bare neck in which there must be no hair
 
 
 def outline_targets(
@@ -64,7 +65,7 @@ def outline_targets(
     # a bare neck ends where it ends, also before a collar that stands off it
     bare = person & (_read(np.clip(matte - clothes - hair, 0, 1), columns, rows) > 0.5)
     neck = head.regions["neck"][chosen] > 0.5 if "neck" in head.regions else np.zeros(len(chosen), bool)
-    ends = bare[:, :-1] & ~bare[:, 1:]
+    ends = bare[:, :-1] & ~bare[:, 1:] & ~cv2.dilate(covered.astype(np.uint8), NEXT)[:, :-1].astype(bool)
     leaves = np.where((neck & ends.any(1))[:, None], ends, leaves)
     away = np.where(leaves, np.abs(offset[None, :-1]), np.inf)
     best = away.argmin(1)

@@ -235,7 +235,7 @@ def _expected(
     likely /= np.maximum(likely.sum(-1, keepdims=True), 1e-6)
     # the matte may have closed what is seen between hair and shoulder
     open_to_doubt = np.clip(cv2.distanceTransform((drawn < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / face_height, 0, 0.2)
-    background = np.clip(1 - alpha, 0.004 + 3.0 * open_to_doubt * (1 - 0.7 * fall), 0.98)
+    background = np.clip(1 - alpha, 0.004 + 1.5 * open_to_doubt * (1 - fall), 0.98)
     return np.concatenate([background[None], np.moveaxis(likely, -1, 0) * (1 - background)]).astype(np.float32)
 
 
