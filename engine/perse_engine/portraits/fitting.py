@@ -23,7 +23,6 @@ from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
 from perse_engine.portraits.landmarks import Face
-from perse_engine.portraits.lid_opening import settled_lids
 from perse_engine.portraits.lids import closing_lids
 from perse_engine.portraits.light import albedo_of, find_light, photo_relief
 from perse_engine.portraits.lips import closing_lips
@@ -105,7 +104,6 @@ def fit_portrait(
     camera, state = _pose(personal, fit, lens, _body_turn(personal, fit, lens, parts["clothes"], face))
     iris = _iris(personal, state, face, camera, photo)
     state = _with_gaze(personal, state, face, camera)
-    state = settled_lids(personal, state, camera, face.landmarks)
     shoulders = shoulder_offsets(personal, pose_head(personal, state).vertices, camera, matte, parts["clothes"])
     offsets = offsets + shoulders
     personal = dataclasses.replace(personal, template=(personal.template + shoulders).astype(np.float32))
