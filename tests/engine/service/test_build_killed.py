@@ -110,7 +110,7 @@ def test_clips_are_measured_without_an_avatar(folder):
     clips = folder / "me.draft-0.work" / "dataset"
     command = [sys.executable, "-c", PERSE, "evaluate", clips, "--report", folder / "clips", "--json"]
     rows = json.loads(subprocess.check_output(command, text=True, timeout=LIMIT_S))
-    assert {row["section"] for row in rows} == {"photo", "identity"}
+    assert {row["section"] for row in rows} == {"photo", "landmarks", "identity", "in-betweens"}
 
 
 def test_the_photos_own_view_is_framed_as_the_photo(folder, photo):
