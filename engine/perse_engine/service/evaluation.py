@@ -46,7 +46,8 @@ def evaluate(
         found = _evaluate_footage(subject, dataset, progress)
     elif subject.is_dir():
         clips = load_dataset(_dataset_in(subject))
-        found = evaluate_clips(Evidence(_portrait_of(clips), clips, people), progress)
+        portrait = _portrait_of(clips)
+        found = evaluate_clips(Evidence(portrait, clips, _others(people, portrait)), progress)
     else:
         found = _evaluate_file(subject, dataset, people, progress)
     write_report(report, subject.name, found.rows, found.pictures, {"subject": str(subject), **machine()})
@@ -58,7 +59,7 @@ def _evaluate_file(path: Path, dataset: Path | None, people: list[Path], progres
     folder = dataset if dataset is not None else _job_of(path)
     clips = load_dataset(_dataset_in(folder)) if folder is not None else None
     portrait = _portrait_of(clips) if clips is not None else None
-    return evaluate_avatar(avatar, path, Evidence(portrait, clips, people), progress)
+    return evaluate_avatar(avatar, path, Evidence(portrait, clips, _others(people, portrait)), progress)
 
 
 def _evaluate_footage(path: Path, dataset: Path | None, progress: Progress) -> Report:
@@ -97,6 +98,12 @@ def _portrait_of(clips: Dataset) -> Portrait | None:
         if same:
             return load_portrait(path.parent)
     return None
+
+
+def _others(people: list[Path], portrait: Portrait | None) -> list[Path]:
+    """`people` without the portrait's own photo, to whom nobody else can be nearer."""
+    own = None if portrait is None else portrait.source.get("sha256")
+    return [path for path in people if file_hash(path) != own]
 
 
 def _pictures(folder: Path) -> list[Path]:

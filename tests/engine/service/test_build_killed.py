@@ -106,11 +106,13 @@ def test_the_avatar_is_measured_against_what_lies_beside_it(folder):
     assert all(row["value"] is not None or row["note"].startswith("not run: ") for row in rows.values())
 
 
-def test_clips_are_measured_without_an_avatar(folder):
+def test_clips_are_measured_without_an_avatar(folder, photo):
     clips = folder / "me.draft-0.work" / "dataset"
     command = [sys.executable, "-c", PERSE, "evaluate", clips, "--report", folder / "clips", "--json"]
+    command += ["--sitters", photo.parent]  # the photo itself is there, and is no other sitter's
     rows = json.loads(subprocess.check_output(command, text=True, timeout=LIMIT_S))
     assert {row["section"] for row in rows} == {"photo", "landmarks", "identity", "in-betweens"}
+    assert not any("other sitter" in row["name"] for row in rows)
 
 
 def test_the_photos_own_view_is_framed_as_the_photo(folder, photo):
