@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -9,6 +10,7 @@ import logging
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -90,11 +92,18 @@ def read_image(path: Path) -> Photo:
     return Photo(*_reduced(pixels, alpha), focal, source)
 
 
-def _read_bytes(path: Path) -> bytes:
+@contextlib.contextmanager
+def input_file(path: Path, what: str) -> Iterator[None]:
+    """Turn what can go wrong in reading `path` into errors for people; `what` is what it ought to be, "photograph".
+
+    Raises:
+        InputError: "file-missing", "is-a-directory", "no-permission" or "empty-file".
+    """
     if path.is_dir():
-        raise InputError("is-a-directory", f"{path} is a folder", "give the path of one photograph")
+        raise InputError("is-a-directory", f"{path} is a folder", f"give the path of one {what}")
     try:
-        content = path.read_bytes()
+        yield
+        empty = not path.stat().st_size
     except FileNotFoundError as error:
         raise InputError("file-missing", f"{path} does not exist", "check the path") from error
     except PermissionError as error:
@@ -102,9 +111,13 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError("no-permission", f"{path} may not be read", hint) from error
     except OSError as error:
         raise InputError("file-missing", f"{path} cannot be read ({error.strerror})", "check the path") from error
-    if not content:
+    if empty:
         raise InputError("empty-file", f"{path} is empty", "the copy or download may have failed: fetch it again")
-    return content
+
+
+def _read_bytes(path: Path) -> bytes:
+    with input_file(path, "photograph"):
+        return path.read_bytes()
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

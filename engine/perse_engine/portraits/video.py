@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.errors import InputError
+from perse_engine.portraits.images import input_file
 
 SMALLEST = 64
 WORKING_SIDE = 1280
@@ -139,19 +140,5 @@ def _unreadable(path: Path) -> InputError:
 
 
 def _hash(path: Path) -> str:
-    if path.is_dir():
-        raise InputError("is-a-directory", f"{path} is a folder", "give the path of one video")
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise InputError("file-missing", f"{path} does not exist", "check the path") from error
-    except PermissionError as error:
-        hint = "give yourself read permission or copy the file"
-        raise InputError("no-permission", f"{path} may not be read", hint) from error
-    except OSError as error:
-        raise InputError("file-missing", f"{path} cannot be read ({error.strerror})", "check the path") from error
-    if not size:
-        raise InputError("empty-file", f"{path} is empty", "the copy or download may have failed: fetch it again")
-    return digest
+    with input_file(path, "video"), path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
