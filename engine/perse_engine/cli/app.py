@@ -72,7 +72,8 @@ def build(
     video: Footage = None,
     hold_out: HoldOut = None,
     edits: Annotated[
-        Path | None, typer.Option(help="A folder of edited portraits, named by category and style: hat_red_fez.png, …")
+        Path | None,
+        typer.Option(help="A folder of edited portraits or videos, named by category and style: hat_red_fez.png, …"),
     ] = None,
     motion: Motion = None,
     json: Json = False,

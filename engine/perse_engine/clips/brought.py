@@ -1,7 +1,8 @@
-"""Bring your own: a folder of edited portraits, named by category and style, becomes styles.
+"""Bring your own: a folder of edited portraits and videos, named by category and style, becomes styles.
 
 folder/hat/red_fez.png, or folder/hat_red_fez.png, is the style attr_hat_red_fez. The picture is the portrait, edited in
-place with anything, or another picture of the same person; only the category's own region is taken from it.
+place with anything, or another picture of the same person; only the category's own region is taken from it. A video
+of the person, hat_red_fez.mp4, is a style just so: one of its frames is the picture, and the others are learnt from.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+import msgspec
 
 from perse_engine.avatars.styles import Between, Category, Style
 from perse_engine.clips.catalogue import Catalogue
@@ -25,6 +28,7 @@ from perse_engine.portraits.portrait import Portrait
 logger = logging.getLogger(__name__)
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic")
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 LAYER_OF = {
     "face": "shape", "nose": "shape", "skin": "skin", "eyebrows": "brows", "eyes": "eyes", "mouth": "lips",
     "beard": "beard", "hair": "hair", "clothes": "clothes", "glasses": "glasses", "earrings": "earrings",
@@ -37,17 +41,26 @@ LONGEST = 43
 
 
 class Brought(StyleTable, frozen=True, kw_only=True, repr_omit_defaults=True):
-    """A style that a picture shows.
+    """A style that a picture or a video shows.
 
     Attributes:
         category: what of the picture is taken.
-        path: of the picture; not part of what the style is.
+        path: of the picture or video; not part of what the style is.
         sha256: of its content.
     """
 
     category: str
     path: str
     sha256: str
+
+    @property
+    def filmed(self) -> bool:
+        """Whether `path` is a video, of which `picked` must choose a frame before it can be looked at."""
+        return Path(self.path).suffix.lower() in VIDEOS
+
+    def picked(self, frame: Path) -> Brought:
+        """The same style, to be seen in the picture `frame` of its video."""
+        return msgspec.structs.replace(self, path=str(frame))
 
     def __repr__(self) -> str:
         """What decides every byte that comes of the picture, wherever it lies."""
@@ -68,16 +81,17 @@ class Edits:
 
 
 def read_edits(folder: Path) -> Edits:
-    """Find the pictures of a folder by their names.
+    """Find the pictures and videos of a folder by their names.
 
     Raises:
-        InputError: file-missing; no-edits, where no picture's name says what it shows.
+        InputError: file-missing; no-edits, where no file's name says what it shows.
     """
     if not folder.is_dir():
-        raise InputError("file-missing", f"there is no folder {folder}", "name a folder of edited portraits")
+        raise InputError("file-missing", f"there is no folder {folder}", "name a folder of edited portraits or videos")
     styles: dict[str, Brought] = {}
     passed_over: list[str] = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()):
+    known = PICTURES + VIDEOS
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in known and path.is_file()):
         words = path.relative_to(folder).with_suffix("").as_posix().replace("/", "_").lower()
         category, _, name = re.sub("[^a-z0-9]+", "_", words).strip("_").partition("_")
         slider = f"attr_{category}_{name}"
@@ -89,9 +103,10 @@ def read_edits(folder: Path) -> Edits:
         elif len(slider) > LONGEST + 5:
             passed_over.append(f"{shown}: its name is longer than {LONGEST} letters")
         elif slider in styles:
-            passed_over.append(f"{shown}: another picture has that name")
+            passed_over.append(f"{shown}: another file has that name")
         else:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
             label = name.replace("_", " ").capitalize()
             styles[slider] = Brought(
                 label=label,
@@ -103,7 +118,7 @@ def read_edits(folder: Path) -> Edits:
     if not styles:
         raise InputError(
             "no-edits",
-            f"no picture in {folder} is named after a category and a style",
+            f"no picture or video in {folder} is named after a category and a style",
             f"name them like hat_red_fez.png; the categories are {', '.join(LAYER_OF)}",
         )
     return Edits(styles, tuple(passed_over))
@@ -126,7 +141,9 @@ def usable(edits: Edits, portrait: Portrait, tracker: FaceTracker) -> Edits:
     for reason in passed_over:
         logger.warning("edit passed over: %s", reason)
     if not styles:
-        raise InputError("no-edits", f"no edited picture can be used: {'; '.join(passed_over)}", "correct the pictures")
+        raise InputError(
+            "no-edits", f"no edited picture or video can be used: {'; '.join(passed_over)}", "correct the files"
+        )
     return Edits(styles, tuple(passed_over))
 
 

@@ -75,22 +75,41 @@ class Taken:
 def take(style: Brought, sighting: Sighting, portrait: Portrait, anatomy: Anatomy, draw: Draw) -> Taken:
     """Find what the picture changes."""
     bare = draw(sighting)
-    sighting = sighting if sighting.in_place else _exposed_alike(sighting, bare)
-    own, own_alpha = bare.color, bare.alpha
     if sighting.in_place:
         size = (sighting.camera.width, sighting.camera.height)
         own = cv2.resize(portrait.photo, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
-        own_alpha = cv2.resize(portrait.matte, size, interpolation=cv2.INTER_AREA)
-    difference = np.linalg.norm(srgb_to_oklab(sighting.pixels) - srgb_to_oklab(own), axis=-1)
-    difference = np.where(np.maximum(own_alpha, sighting.matte) > 0.3, difference, 0)
-    if not sighting.in_place:  # a rendering is not as sharp as a photo, and outside it only the matte is known
-        difference = cv2.GaussianBlur(difference, (0, 0), 2.0)
-        difference = np.where(own_alpha < 0.3, sighting.matte, difference)
-    changed = smoothstep(*DIFFERENT, difference) * _zone(style.category, sighting, anatomy)
-    solid = _cleaned(changed)
-    guide = sighting.pixels
-    mask = np.clip(guided_filter(guide, solid, radius=3, epsilon=1e-4), 0, 1) * (dilated(solid, 3) > 0.5)
-    return Taken(style, sighting, np.asarray(mask, np.float32), bare.depth)
+        alpha = cv2.resize(portrait.matte, size, interpolation=cv2.INTER_AREA)
+        difference = np.linalg.norm(srgb_to_oklab(sighting.pixels) - srgb_to_oklab(own), axis=-1)
+        difference = np.where(np.maximum(alpha, sighting.matte) > 0.3, difference, 0)
+    else:
+        sighting = exposed_alike(sighting, bare.color, bare.alpha)
+        difference = _difference(sighting, bare.color, bare.alpha)
+    return Taken(style, sighting, _region_of(style.category, sighting, difference, anatomy), bare.depth)
+
+
+def changed(category: str, sighting: Sighting, color: Floats, alpha: Floats, anatomy: Anatomy) -> Floats:
+    """(H, W) in [0, 1] what differs within the category's region from the person without it.
+
+    Args:
+        sighting: of another picture than the portrait, in its exposure: see `exposed_alike`.
+        color, alpha: (H, W, 3) and (H, W) the person as the picture's camera sees them.
+    """
+    return _region_of(category, sighting, _difference(sighting, color, alpha), anatomy)
+
+
+def _difference(sighting: Sighting, color: Floats, alpha: Floats) -> Floats:
+    """(H, W) OKLab; a rendering is not as sharp as a photo, and outside it only the matte is known."""
+    difference = np.linalg.norm(srgb_to_oklab(sighting.pixels) - srgb_to_oklab(color), axis=-1)
+    difference = np.where(np.maximum(alpha, sighting.matte) > 0.3, difference, 0)
+    difference = cv2.GaussianBlur(difference, (0, 0), 2.0)
+    return np.asarray(np.where(alpha < 0.3, sighting.matte, difference), np.float32)
+
+
+def _region_of(category: str, sighting: Sighting, difference: Floats, anatomy: Anatomy) -> Floats:
+    """(H, W) in [0, 1] where `difference` says that the category is."""
+    solid = _cleaned(smoothstep(*DIFFERENT, difference) * _zone(category, sighting, anatomy))
+    mask = np.clip(guided_filter(sighting.pixels, solid, radius=3, epsilon=1e-4), 0, 1) * (dilated(solid, 3) > 0.5)
+    return np.asarray(mask, np.float32)
 
 
 def reliefs(taken: Sequence[Taken], category: str) -> Piece:
@@ -130,13 +149,17 @@ def brought(canvas: Canvas, taken: Taken, shape: Floats | None, correspondence: 
     return Edit(merged(layers), move.astype(np.float32), np.zeros((5, 3), np.float32))
 
 
-def _exposed_alike(sighting: Sighting, bare: Bare) -> Sighting:
-    """The picture with the portrait's exposure and white balance: the face's median, channel by channel."""
-    both = (bare.alpha > 0.9) & (sighting.matte > 0.9)
+def exposed_alike(sighting: Sighting, color: Floats, alpha: Floats) -> Sighting:
+    """The picture with the portrait's exposure and white balance: the face's median, channel by channel.
+
+    Args:
+        color, alpha: (H, W, 3) and (H, W) the person as the picture's camera sees them.
+    """
+    both = (alpha > 0.9) & (sighting.matte > 0.9)
     inner = cv2.erode(both.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     if inner.sum() < 200:
         return sighting
-    ratio = linear(bare.color[inner]) / np.maximum(linear(sighting.pixels[inner]), 0.01)
+    ratio = linear(color[inner]) / np.maximum(linear(sighting.pixels[inner]), 0.01)
     gain = np.clip(np.median(ratio, 0), 0.4, 2.5)
     return dataclasses.replace(sighting, pixels=encoded(linear(sighting.pixels) * gain))
 

@@ -118,7 +118,7 @@ def _write(
     matter, look = Matter(), look_of(wardrobe, AvatarState())
     described: dict[str, list[tuple[AvatarState, Camera]]] = {shot.name: [] for shot in shots}
     written: list[Future[None]] = []
-    usual = float(np.median([_middle(landmarks)[1] for landmarks in recording.landmarks]))
+    usual = usual_width(recording)
     with ThreadPoolExecutor(2) as writers:
         for at, pixels in enumerate(video_frames(recording.video)):
             if at not in place:
@@ -126,8 +126,8 @@ def _write(
             progress(STAGE, len(written), len(place))
             shot, number, k = place[at]
             state = AvatarState(recording.sliders(k), recording.poses[k])
-            window = _window(recording, portrait, k, usual)
-            rgba, inside = _cut(pixels, matter.matte(pixels, recording.landmarks[k]), window)
+            window = face_window(recording, portrait, k, usual)
+            rgba, inside = cut_out(pixels, matter.matte(pixels, recording.landmarks[k]), window)
             camera = recording.camera(k).cropped(*window, window[2]).resized(rgba.shape[1], rgba.shape[0])
             labels = render_frame(wardrobe, state, camera, look=look, samples=1).parts
             labels[~inside] = wardrobe.labels.index(UNKNOWN)
@@ -143,11 +143,16 @@ def _write(
     progress(STAGE, len(place), len(place))
 
 
-def _window(recording: Recording, portrait: Portrait, k: int, usual: float) -> tuple[int, int, int]:
+def usual_width(recording: Recording) -> float:
+    """The face's width in the video, pixels: the median, so that all windows have one size."""
+    return float(np.median([_middle(landmarks)[1] for landmarks in recording.landmarks]))
+
+
+def face_window(recording: Recording, portrait: Portrait, k: int, usual: float) -> tuple[int, int, int]:
     """X, y and side in whole pixels: what the portrait's crop is to its face, to the face of the k-th moment.
 
     Args:
-        usual: width of the face in the video, so that all windows have one size.
+        usual: see `usual_width`.
     """
     middle, size = _middle(portrait.landmarks)
     here, _ = _middle(recording.landmarks[k])
@@ -164,7 +169,7 @@ def _middle(landmarks: NDArray[np.floating]) -> tuple[NDArray[np.float64], float
     return points.mean(0), float(np.ptp(points[:, 0]))
 
 
-def _cut(
+def cut_out(
     pixels: NDArray[np.uint8], matte: NDArray[np.float32], window: tuple[int, int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """(n, n, 4) sRGB with the matte as straight alpha, and (n, n) what lies inside the frame."""

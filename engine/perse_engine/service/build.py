@@ -19,6 +19,7 @@ from perse_engine.files import atomic_write
 from perse_engine.heads.head import Head
 from perse_engine.portraits.parsing import Parser
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.portraits.recording import Recording
 from perse_engine.progress import Progress
 from perse_engine.service.job import LOCK, PREVIEW, Job, Order, open_job
 from perse_engine.service.library import file_hash
@@ -144,6 +145,7 @@ def _run(
     from perse_engine.clips.captures import load_performance
     from perse_engine.clips.cost import estimate, refuse_without_room
     from perse_engine.clips.dataset import load_dataset, synthesize
+    from perse_engine.clips.filmed import add_films
     from perse_engine.clips.presets import clips_preset
     from perse_engine.clips.recorded import add_recording
     from perse_engine.portraits.portrait_files import load_portrait, save_portrait
@@ -165,7 +167,7 @@ def _run(
     def clips() -> None:
         portrait = load_portrait(job.folder / PORTRAIT)
         preset = clips_preset(job.order.preset)
-        every = with_edits_of(sources, portrait, catalogue)
+        every, films = with_edits_of(sources, portrait, catalogue, job.folder, report)
         performance = load_performance(sources.motion) if sources.motion is not None else None
         if preset.clips:
             cost = estimate(portrait, every, preset, seed, performance)
@@ -175,6 +177,8 @@ def _run(
         if sources.video is not None:
             recording = load_recording(job.folder / RECORDING)
             add_recording(recording, portrait, job.folder / DATASET, sources.held_out(), report)
+        if films:
+            add_films(films, portrait, job.folder / DATASET, report)
 
     def learn() -> Avatar:
         dataset = load_dataset(job.folder / DATASET)
@@ -193,18 +197,27 @@ def _run(
     report("write", 1, 1)
 
 
-def with_edits_of(sources: Sources, portrait: Portrait, catalogue: Catalogue) -> Catalogue:
-    """`catalogue` with the styles that the user's edited portraits show.
+def with_edits_of(
+    sources: Sources, portrait: Portrait, catalogue: Catalogue, folder: Path, progress: Progress
+) -> tuple[Catalogue, dict[str, Recording]]:
+    """`catalogue` with the styles that the user's edited portraits and videos show, and these videos, tracked.
+
+    Args:
+        folder: of the job, where tracked videos are kept.
 
     Raises:
         InputError: "no-edits", or as `read_edits`.
+        Cancelled: by `progress`.
     """
     if sources.edits is None:
-        return catalogue
+        return catalogue, {}
     from perse_engine.clips.brought import read_edits, usable, with_edits
     from perse_engine.portraits.tasks import open_tracker
+    from perse_engine.service.footage import FILMS, film_styles
 
-    return with_edits(catalogue, usable(read_edits(sources.edits), portrait, open_tracker()))
+    seen, films = film_styles(read_edits(sources.edits), portrait, folder / FILMS, progress)
+    edits = usable(seen, portrait, open_tracker())
+    return with_edits(catalogue, edits), {slider: film for slider, film in films.items() if slider in edits.styles}
 
 
 def _fitted(

@@ -1,4 +1,4 @@
-"""The first stage of a build with a video: its best frame, or a photo, becomes the portrait; every frame is tracked."""
+"""Footage in a build: a video of the person is fitted and tracked, and so is every video that shows a style."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from perse_engine.clips.brought import Brought, Edits
+from perse_engine.errors import InputError
 from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.files import atomic_write
-from perse_engine.heads.head import Head
+from perse_engine.heads.head import NECK, Head
+from perse_engine.heads.posing import joint_transforms
 from perse_engine.portraits.fitting import fit_portrait
-from perse_engine.portraits.following import follow_face
+from perse_engine.portraits.following import Followed, follow_face
 from perse_engine.portraits.landmarks import Tracker
 from perse_engine.portraits.parsing import Parser
 from perse_engine.portraits.portrait import Portrait
-from perse_engine.portraits.recording import Recording, save_recording
+from perse_engine.portraits.recording import Recording, load_recording, save_recording
 from perse_engine.portraits.tracking import survey, track_head
 from perse_engine.portraits.video import Video, open_video, video_frames
 from perse_engine.progress import Progress
@@ -26,6 +30,8 @@ from perse_engine.progress import Progress
 logger = logging.getLogger(__name__)
 
 RECORDING, FRAME = "recording", "frame.png"
+FILMS = "films"
+UNLIKE = 0.15  # radians of turn that a unit of expression counts
 
 
 def fit_video(
@@ -51,10 +57,7 @@ def fit_video(
         Cancelled: by `progress`.
     """
     opened, tracker = open_video(video), Tracker()
-    recogniser = None if missing() else FaceReader().descriptor
-    followed = follow_face(opened, tracker, recogniser, progress)
-    for note in followed.notes:
-        logger.warning("%s: %s", video.name, note)
+    followed = _followed(opened, tracker, progress)
     if photo is not None:
         portrait = fit_portrait(photo, head, seed=seed, progress=progress, parser=parser)
         number = None
@@ -69,6 +72,70 @@ def fit_video(
     recording: Recording = track_head(opened, followed, portrait, tracker, progress, number)
     save_recording(recording, folder / RECORDING)
     return portrait
+
+
+def film_styles(
+    edits: Edits, portrait: Portrait, folder: Path, progress: Progress
+) -> tuple[Edits, dict[str, Recording]]:
+    """Track the person in every video of `edits`; what was tracked before is read from `folder`.
+
+    Returns:
+        edits whose styles all have a picture, the most portrait-like frame of a video; videos that cannot be used are
+        passed over.
+        recordings by slider.
+
+    Raises:
+        Cancelled: by `progress`.
+    """
+    styles: dict[str, Brought] = {}
+    passed_over = list(edits.passed_over)
+    recordings: dict[str, Recording] = {}
+    tracker = Tracker()
+    for slider, style in edits.styles.items():
+        if not style.filmed:
+            styles[slider] = style
+            continue
+        place = folder / slider
+        try:
+            recordings[slider] = _film(Path(style.path), portrait, tracker, place, progress)
+        except InputError as error:
+            passed_over.append(f"{Path(style.path).name}: {error.message}")
+        else:
+            styles[slider] = style.picked(place / FRAME)
+    return Edits(styles, tuple(passed_over)), recordings
+
+
+def _film(path: Path, portrait: Portrait, tracker: Tracker, place: Path, progress: Progress) -> Recording:
+    if (place / FRAME).is_file():  # written last
+        return load_recording(place)
+    video = open_video(path)
+    followed = _followed(video, tracker, progress)
+    recording = track_head(video, followed, portrait, tracker, progress, None)
+    save_recording(recording, place)
+    _write_frame(video, int(recording.numbers[_likest(recording, portrait)]), place / FRAME)
+    return recording
+
+
+def _likest(recording: Recording, portrait: Portrait) -> int:
+    """The moment that is most like the portrait in its turn and expression, of those sharp enough to learn from."""
+    posed = portrait.camera.view @ joint_transforms(portrait.head.joints, portrait.state.pose)[NECK]
+    turns = [
+        recording.views[k] @ joint_transforms(portrait.head.joints, pose)[NECK]
+        for k, pose in enumerate(recording.poses)
+    ]
+    apart = np.array(
+        [np.linalg.norm(Rotation.from_matrix(turn[:3, :3] @ posed[:3, :3].T).as_rotvec()) for turn in turns]
+    )
+    unlike = np.abs(recording.expressions - portrait.state.expression).sum(1)
+    return int((apart + UNLIKE * unlike + np.where(recording.usable & recording.seen, 0.0, np.inf)).argmin())
+
+
+def _followed(video: Video, tracker: Tracker, progress: Progress) -> Followed:
+    recogniser = None if missing() else FaceReader().descriptor
+    followed = follow_face(video, tracker, recogniser, progress)
+    for note in followed.notes:
+        logger.warning("%s: %s", video.path.name, note)
+    return followed
 
 
 def _write_frame(video: Video, number: int, path: Path) -> None:
