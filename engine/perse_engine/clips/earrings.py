@@ -19,6 +19,9 @@ SLIDE = 5 * MILLIMETRE
 TURN = 0.75
 """Radians between a hoop's plane and straight ahead."""
 CLEAR = 1.2 * MILLIMETRE
+WAITING_HOOP = 26.0
+"""Diameter in millimetres of a hoop that a style does not show: near that of those which do, so that on the way from
+one style to another a hoop fades rather than grows and fades at once."""
 
 
 def _grids(u0: float) -> dict[str, Grid]:
@@ -67,8 +70,9 @@ def _pair(head: Head, anatomy: Anatomy, style: Earrings) -> Floats:
     skin = np.flatnonzero(_outer(head))
     normals = vertex_normals(head.template, head.faces)[skin]
     tree = cKDTree(head.template[skin])
+    shown = np.concatenate([np.full(grid.rows * grid.columns, name in has(style)) for name, grid in GRIDS[0].items()])
     return np.concatenate(
-        [_swung(_one(anatomy, style, lobe), lobe, head.template[skin], normals, tree) for lobe in anatomy.lobes]
+        [_swung(_one(anatomy, style, lobe), shown, lobe, head.template[skin], normals, tree) for lobe in anatomy.lobes]
     )
 
 
@@ -88,7 +92,7 @@ def _one(anatomy: Anatomy, style: Earrings, lobe: Floats) -> Floats:
     up, down = np.array([0.0, 1.0, 0.0]), np.array([0.0, -1.0, 0.0])
     radius = style.ball / 2 * unit
     wire = style.wire / 2 * unit
-    ring = max(style.hoop, 8.0) / 2 * unit
+    ring = (style.hoop or WAITING_HOOP) / 2 * unit
     plane = np.array([side * np.cos(TURN), 0.0, np.sin(TURN)])
     angle = np.linspace(0, 2 * np.pi, GRIDS[0]["hoop"].rows + 2) - np.pi / 30
     middle = lobe + out * 0.5 * unit + down * (ring - 2.0 * unit)
@@ -120,10 +124,12 @@ def _one(anatomy: Anatomy, style: Earrings, lobe: Floats) -> Floats:
     return np.concatenate([grid.reshape(-1, 3) for grid in (hoop, ball, stem, clasp)])
 
 
-def _swung(earring: Floats, lobe: Floats, skin: Floats, normals: Floats, tree: cKDTree) -> Floats:
-    """The earring turned outwards about its lobe until it is clear of cheek, jaw and neck."""
+def _swung(
+    earring: Floats, shown: NDArray[np.bool_], lobe: Floats, skin: Floats, normals: Floats, tree: cKDTree
+) -> Floats:
+    """The earring turned outwards about its lobe until what is `shown` of it is clear of cheek, jaw and neck."""
     side = np.sign(lobe[0])
-    hanging = earring[:, 1] < lobe[1] - 5 * MILLIMETRE
+    hanging = shown & (earring[:, 1] < lobe[1] - 5 * MILLIMETRE)
     swung = earring
     for degrees in range(0, 46, 3):
         c, s = np.cos(np.radians(degrees)), side * np.sin(np.radians(degrees))
