@@ -17,6 +17,8 @@ from perse_engine.portraits.window import Window
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.surfaces.unproject import Sight
 
+HALO = 0.10  # of the eyes' distance: how far beside the person the shell may show; less tears holes into its far side
+ENDING = 0.07  # of the shell's height, above its lower edge, in which hair ends that goes on below
 BEHIND_RIM = 0.03  # metres within which hair looks like what lies before it
 Texture = NDArray[np.float32]
 
@@ -70,8 +72,8 @@ def cover(surface: Surface, grid: ShellGrid, head: Head, window: Window, seed: i
     usual *= 1 - _beside_face(surface, head, window)
     alpha = trust * mask + mirror_trust * mask[:, ::-1] + (1 - trust - mirror_trust) * usual
     # hair that stands off the head is not, near or far, where the photo shows the background
-    alpha *= 1 - (1 - sight.read(_around_person(window, 0.03))) * np.clip((lift - 0.008) / 0.008, 0, 1)
-    return np.asarray(np.clip(alpha, 0, 1), np.float32)
+    alpha *= 1 - (1 - sight.read(_around_person(window, HALO))) * np.clip((lift - 0.008) / 0.008, 0, 1)
+    return np.asarray(np.clip(alpha, 0, 1) * np.maximum(_ends(alpha.shape[0], seed), trust), np.float32)
 
 
 def scalp_of(grid: ShellGrid, head: Head) -> NDArray[np.float32]:
@@ -130,6 +132,12 @@ def _usual(surface: Surface, grid: ShellGrid, head: Head, window: Window, seed: 
     edge = (float(ear[:, 2].min()) if len(ear) else float(grid.center[2])) - 0.012 + 0.03 * hangs
     back = _step(0.004 * ragged - z, -edge, 0.003) * above
     return np.asarray(np.maximum(scalp * above, back), np.float32), above
+
+
+def _ends(side: int, seed: int) -> Texture:
+    """(side, side) in [0, 1]: locks that reach the lower edge of the shell end raggedly, not all along one line."""
+    height = (side - 0.5 - np.arange(side, dtype=np.float32)[:, None]) / side
+    return np.asarray(np.clip((height / ENDING - 0.5 - 0.25 * _locks(side, seed)) / 0.5, 0, 1), np.float32)
 
 
 def _locks(side: int, seed: int) -> Texture:

@@ -14,7 +14,7 @@ from perse_engine.portraits.hair_cover import Surface, cover, scalp_of
 from perse_engine.portraits.hair_outline import COLUMNS, ROWS, SEAM_MARGIN, shell_columns
 from perse_engine.portraits.hair_shell import ShellGrid
 from perse_engine.portraits.hair_strands import strand_directions, strands, wrapped_fill
-from perse_engine.portraits.hair_tail import find_tail, paint_tail, tail_texels
+from perse_engine.portraits.hair_tail import BOX, find_tail, paint_tail, tail_texels
 from perse_engine.portraits.parts import disc
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.lighting import irradiance
@@ -124,12 +124,18 @@ def _spread(window: Window) -> NDArray[np.uint8]:
 def kept_cells(texture: Texture, grid: ShellGrid) -> NDArray[np.bool_]:
     """(ROWS - 1, COLUMNS - 1) cells of the grid in which the texture is not empty; all of them for a bald head."""
     alpha = texture[..., 3].copy()
+    own = np.ones((ROWS - 1, COLUMNS - 1), bool)
     if grid.tail is not None:
         alpha[tail_texels(SIDE)] = 0
+        # a cell that reaches into the tail's place would show a piece of the tail in the face
+        left, right, low, high = BOX
+        heights, places = np.linspace(1, 0, ROWS), shell_columns()
+        rows = (heights[:-1] > low) & (heights[1:] < high)
+        own[np.ix_(rows, (places[1:] > left) & (places[:-1] < right))] = False
     if alpha.max() <= 0.02:
-        return np.ones((ROWS - 1, COLUMNS - 1), bool)
+        return own
     shown = cv2.resize(cv2.dilate(alpha, np.ones((9, 9), np.uint8)), ((COLUMNS - 1) * 8, (ROWS - 1) * 8))
-    return np.asarray(shown.reshape(ROWS - 1, 8, COLUMNS - 1, 8).max((1, 3)) > 0.02)
+    return np.asarray(own & (shown.reshape(ROWS - 1, 8, COLUMNS - 1, 8).max((1, 3)) > 0.02))
 
 
 def _full_mesh(grid: ShellGrid) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]]:

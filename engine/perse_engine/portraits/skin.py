@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.heads.head import Head
+from perse_engine.portraits.mirroring import opposite
 from perse_engine.portraits.parts import Mask, disc, eye_openings, mouth_opening
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.unproject import Sight, Texels
 
 BROWS = 5  # texels around them that are no plain skin
+GRAZING = (0.012, 0.09)  # confidence below which what the photo shows is not believed, and above which it is
+SOFT = 4.0  # texels over which both sides are compared
+OUTDONE = (0.10, 0.35)  # the same for confidence as a share of that with which the other side is seen
 
 
 def bare_skin(window: Window) -> Mask:
@@ -25,6 +29,19 @@ def bare_skin(window: Window) -> Mask:
         cv2.dilate(mouth_opening(shape, window.landmarks), disc(eyes * 0.006)),
     )
     return np.asarray(bare * (1 - holes), np.float32)
+
+
+def straightness(head: Head, texels: Texels, sight: Sight) -> Mask:
+    """(T, T) in [0, 1] how far the photo is believed: where it sees a texel straight enough to tell how it looks.
+
+    Of a face that is turned away one side is seen at a glance, stretched and a little misplaced, and the other in full:
+    there the other side's mirror image is nearer to the truth.
+    """
+    enough = (sight.confidence - GRAZING[0]) / (GRAZING[1] - GRAZING[0])
+    other = cv2.GaussianBlur(opposite(head, texels).read(sight.confidence), (0, 0), SOFT)
+    share = cv2.GaussianBlur(sight.confidence, (0, 0), SOFT) / np.maximum(other, 1e-6)
+    beside = (share - OUTDONE[0]) / (OUTDONE[1] - OUTDONE[0])
+    return np.asarray(np.clip(enough, 0, 1) * np.clip(beside, 0, 1), np.float32)
 
 
 def eye_distance(window: Window) -> float:

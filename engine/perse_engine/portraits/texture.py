@@ -14,14 +14,13 @@ from perse_engine.portraits.light import Relief
 from perse_engine.portraits.mouth_interior import clean_lips, paint_mouth
 from perse_engine.portraits.parts import disc
 from perse_engine.portraits.portrait import Iris
-from perse_engine.portraits.skin import bare_skin, eye_distance, plain_skin, regions
+from perse_engine.portraits.skin import bare_skin, eye_distance, plain_skin, regions, straightness
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.lighting import shade
 from perse_engine.surfaces.unproject import Sight, Texels
 
 SIDE = 1024
-GRAZING = (0.012, 0.09)  # confidence below which what the photo shows is not believed, and above which it is
 RIM = 0.01  # of the eyes' distance: at its border skin is mixed with hair or with what lies behind
 Texture = NDArray[np.float32]
 INNER = {"sockets": (0.42, 0.24, 0.21), "lashes": (0.17, 0.12, 0.10)}
@@ -91,7 +90,7 @@ def _seen(
     believed = sight.read(cv2.erode(bare_skin(window), disc(RIM * eye_distance(window))))
     lower = bust | (skin & (region["neck"] > 0.2) & (region["face"] < 0.5))
     believed = np.where(lower, np.maximum(believed, cloth), believed)
-    own = np.clip((sight.confidence - GRAZING[0]) / (GRAZING[1] - GRAZING[0]), 0, 1)
+    own = straightness(head, texels, sight)
     own = _feathered(np.asarray(own * np.clip((believed - 0.6) * 3, 0, 1) * (skin | bust), np.float32))
     return Seen(color, own, cloth, plain_skin(head, texels, sight, window))
 
