@@ -43,6 +43,10 @@ EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     "squint": {"eyesquintleft": 0.9, "eyesquintright": 0.9, "mouthsmileleft": 0.4, "mouthsmileright": 0.4},
 }
 """Twelve, as ARKit units; of a head without these names the first twelve of its own stand in."""
+KEEPING = ("hat", "glasses", "earrings", "headphones", "clothes", "eyebrows")
+"""Categories that leave the person who they are."""
+HAIR_COLORS = ("attr_hair_black", "attr_hair_auburn", "attr_hair_blonde", "attr_hair_grey")
+KEPT_BAR = 0.5
 ONE_MAN = "one man in one video: closed .24, closed to open .35, p90 .42; different people .62 to .73"
 
 
@@ -93,9 +97,28 @@ def likeness(subject: Subject, pair: PhotoPair, reader: FaceReader, sitters: Seq
         below("identity", "±30° yaw and twelve expressions, median", float(np.median(spread)), MEDIAN_BAR, note=note),
         at_least("identity", f"of these below {MOST_BAR:g}", within, MOST_SHARE),
     ]
+    rows += _kept(subject, reader, own)
     if sitters:
         rows.append(_nearest(reader, [found[name] for name in ("photo state", "neutral", *moving)], own, sitters))
     return Likeness(rows, pictures)
+
+
+def _kept(subject: Subject, reader: FaceReader, own: Descriptor | None) -> list[Row]:
+    """The median distance over the styles of each category that leaves identity alone, and over hair's colours."""
+    groups = {name: [s.slider for s in subject.styles if s.category == name] for name in KEEPING}
+    groups["hair colours"] = [s.slider for s in subject.styles if s.slider in HAIR_COLORS]
+    rows = []
+    for name, sliders in groups.items():
+        if not sliders:
+            continue
+        worn = {slider: front(subject, AvatarState({slider: 1.0}), 0.0) for slider in sliders}
+        far = {slider: distance(reader.descriptor(picture), own) for slider, picture in worn.items()}
+        worst = max(far, key=lambda slider: far[slider])
+        note = f"{len(far)} styles, farthest {worst} {far[worst]:.2f}"
+        rows.append(
+            below("identity", f"wearing {name}, median", float(np.median(list(far.values()))), KEPT_BAR, note=note)
+        )
+    return rows
 
 
 def expression_states(subject: Subject) -> dict[str, AvatarState]:

@@ -57,7 +57,7 @@ def strands(directions: Texture, seed: int) -> Texture:
     rng = np.random.default_rng(seed)
     total = np.zeros((side, side), np.float32)
     # coarse strands need no fine grid
-    for width, share, doublings, scale in ((0.7, 0.8, 6, 1), (1.0, 0.7, 6, 2), (1.6, 0.8, 5, 4)):
+    for width, share, doublings, scale in ((0.7, 0.9, 6, 1), (1.0, 0.6, 5, 2), (1.6, 0.35, 4, 4)):
         size = side // scale
         noise = cv2.GaussianBlur(_wrap(rng.normal(size=(size, size)).astype(np.float32)), (0, 0), width)
         coarse = cv2.resize(directions, (size, size), interpolation=cv2.INTER_AREA)

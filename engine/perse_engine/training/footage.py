@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,12 @@ OUTDONE: Mapping[str, float] = {"mouth": 0.2, "lips": 0.4}
 """Share of what a label counts in synthetic frames, where real ones show it better."""
 UNMODELLED = ("background", "clothes", UNKNOWN)
 """Labels of the teacher where the photo may show what the avatar has nothing for."""
+BESIDE = 4.0
+"""What a pixel counts right beside what a style changes: there it must change nothing, and its border must be sharp."""
+RIM, REFERENCE = (1.5, 8.0), 256
+"""How far from what is changed that begins and ends, pixels in a picture of `REFERENCE` pixels."""
+UNCHANGED = 2
+"""Of 255."""
 FINEST = 0.4
 """The least standard deviation of a Gaussian, in pixels of the finest view."""
 
@@ -81,6 +88,19 @@ def _table(labels: Sequence[str]) -> NDArray[np.float32]:
 
 def _view(frame: ClipFrame, table: NDArray[np.float32]) -> View:
     def read() -> Picture:
-        return Picture(frame.image(), table[frame.parts()].astype(np.float16))
+        image, weights = frame.image(), table[frame.parts()]
+        if frame.below is not None:
+            weights = weights * (1 + (BESIDE - 1) * _beside(image, frame.below.image()))
+        return Picture(image, weights.astype(np.float16))
 
     return View(frame.name, frame.camera, frame.state, read)
+
+
+def _beside(image: NDArray[np.uint8], below: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W) 1 right beside what differs between two pictures (H, W, 4), 0 elsewhere."""
+    changed = (cv2.absdiff(image, below).max(-1) > UNCHANGED).astype(np.uint8)
+    side = image.shape[0] / REFERENCE
+    near, far = (
+        cv2.dilate(changed, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(r * side) + 1,) * 2)) for r in RIM
+    )
+    return (far - near).astype(np.float32)

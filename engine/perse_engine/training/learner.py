@@ -38,7 +38,7 @@ PACES: dict[str, Pace] = {
     "offsets": Pace(2.5e-5, 1e-3),
     "log_scales": Pace(1e-2, 1e-3),
     "quaternions": Pace(4e-3),
-    "coverage_logits": Pace(3e-2, 1e-3),
+    "coverage_logits": Pace(3e-2, 1e-2),
     "colors": Pace(8e-3, 5e-4),
     "style_colors": Pace(1e-2, 1e-3),
     "style_coverage_logits": Pace(4e-2, 1e-3),
@@ -48,7 +48,7 @@ PACES: dict[str, Pace] = {
 }
 HELD = 0.2
 """Share of the way back to its start that a colour is drawn which is known and nearly always covered."""
-SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
+SMALLER, LARGER = math.log(1 / 6), math.log(1.7)
 """How far a standard deviation may leave its start: neither dust nor needles."""
 LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 

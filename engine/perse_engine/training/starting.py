@@ -50,6 +50,10 @@ RARELY_SEEN = 0.6
 """Importance of what only one style shows."""
 LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
+LARGEST = 1.4
+"""Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
+WORN = 4
+"""Views of each such style in which it is looked for: one alone shows one side of it."""
 SURVEYED = 16
 SURVEY_SIZE = 160
 
@@ -87,6 +91,7 @@ def start_avatar(
         photo_state=photo_state,
         provenance=provenance,
     )
+    plain = dataclasses.replace(plain, log_scales=_bounded(plain))
     footprints = Footprints(plain, wardrobe.base)
     return dataclasses.replace(
         plain,
@@ -94,6 +99,20 @@ def start_avatar(
         coverage_logits=_logits(footprints.coverages),
         appearance=_appearance(wardrobe, footprints),
     )
+
+
+def _bounded(avatar: Avatar) -> Floats:
+    """(N, 3) log scales of which none is much larger than is usual on its part.
+
+    Where hardly any view looks Gaussians lie far apart; at the tips of hair and the rims of hats they would be seen
+    from the side, as a blur over what lies around.
+    """
+    bounded = avatar.log_scales.copy()
+    parts = avatar.figure.face_parts[avatar.triangles]
+    for part in np.unique(parts):
+        own = parts == part
+        bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2]) + np.log(LARGEST))
+    return bounded
 
 
 def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float64]:
@@ -104,7 +123,7 @@ def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float
     areas = np.maximum(widest_styles(wardrobe.figure)[0], 1e-12)
     visible = _visibility(wardrobe, areas, views[:: max(1, len(views) // SURVEYED)])
     for k in _uncovering(wardrobe):
-        worn = [view for view in views if view.state.sliders.get(wardrobe.styles[k].slider, 0) > 0.9][:1]
+        worn = [view for view in views if view.state.sliders.get(wardrobe.styles[k].slider, 0) > 0.9][:WORN]
         visible = np.maximum(visible, RARELY_SEEN * _visibility(wardrobe, areas, worn))
     detail = PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL)
     return by_label * by_part * detail * (UNSEEN + (1 - UNSEEN) * visible)
@@ -194,7 +213,7 @@ def _spread(faces: NDArray[np.integer], values: NDArray[np.floating]) -> NDArray
 
 
 def _logits(alpha: Floats) -> Floats:
-    coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.999)
+    coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.9995)
     logits: Floats = np.log(coverage / (1 - coverage)).astype(np.float32)
     return logits
 

@@ -1,6 +1,7 @@
 """What is put on: hats, glasses, earrings, headphones and clothes, on heads of any model."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from perse_engine.clips.anatomy import find_anatomy
 from perse_engine.clips.animator import render_frame
 from perse_engine.clips.catalogue import load_catalogue, parse_catalogue
 from perse_engine.clips.departments import DEPARTMENTS
+from perse_engine.clips.earrings import GRIDS, has
 from perse_engine.clips.editor import dress
 from perse_engine.clips.motion import Moment, camera_of
 from perse_engine.surfaces.normals import vertex_normals
@@ -86,12 +88,28 @@ def test_earrings_hang_from_the_lobes_outside_the_skin(wardrobe, portrait):
     anatomy = find_anatomy(portrait.head)
     for slider in names("earrings"):
         points = placed(wardrobe, slider, "earrings")
-        for lobe, half in zip(anatomy.lobes, np.split(points, 2), strict=True):
+        worn = has(CATALOGUE.parameters[[style.slider for style in CATALOGUE.styles].index(slider)])
+        shown = np.concatenate([np.full(g.rows * g.columns, name in worn) for name, g in GRIDS[0].items()])
+        for lobe, pair in zip(anatomy.lobes, np.split(points, 2), strict=True):
+            half = pair[shown]
             assert np.linalg.norm(half - lobe, axis=1).min() < 0.004, slider
             below = half[half[:, 1] < lobe[1] - 0.008]
             if len(below):
                 assert depth_outside(portrait, below).min() > 0, slider
             assert half[:, 1].max() < lobe[1] + 0.009, slider
+
+
+def test_earrings_change_evenly_into_one_another(wardrobe, portrait):
+    """What a pair covers grows about as fast as its share, so no step between two pairs is much larger than another."""
+    first, last = names("earrings")[0], names("earrings")[-1]
+    shares = np.linspace(0, 1, 9)
+    frames = [
+        picture(wardrobe, portrait, {first: float(1 - share), last: float(share)}, yaw=15.0, size=256)
+        for share in shares
+    ]
+    colors = [frame.color * frame.alpha[..., None] for frame in frames]
+    steps = [float(np.abs(b - a).mean()) for a, b in itertools.pairwise(colors)]
+    assert max(steps) < 2 * np.median(steps)
 
 
 def test_earrings_follow_the_ear_as_the_head_turns(wardrobe, portrait):

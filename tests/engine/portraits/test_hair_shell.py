@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import Head
 from perse_engine.heads.posing import pose_head
+from perse_engine.portraits.hair_outline import shell_columns
 from perse_engine.portraits.hair_shell import ShellGrid, build_grid, skull_center
+from perse_engine.portraits.hair_tail import BOX
+from perse_engine.portraits.hair_texture import kept_cells
 from perse_engine.portraits.membrane import Membrane
 from perse_engine.portraits.portrait import Portrait
 from perse_engine.portraits.shoulders import shoulder_offsets
@@ -87,6 +90,25 @@ def test_a_tail_becomes_a_sheet_and_leaves_the_shell_slim(cap: ShellGrid, open_h
     assert uv.min() >= 0
     assert uv.max() <= 1
     assert (grid.radius - grid.skin).max() < (cap.radius - cap.skin).max() + 0.02
+
+
+def test_no_cell_of_the_shell_shows_a_piece_of_the_tail(cap: ShellGrid, open_head: Head) -> None:
+    camera = frontal(open_head)
+    hair, person = masks(open_head, camera, 0.03)
+    tail = np.zeros_like(hair)
+    x, y = camera.project(skull_center(open_head)[None])[0, :2]
+    tail[int(y) - 30 : int(y) + 110, int(x) + 150 : int(x) + 185] = 1
+    grid = build_grid(open_head, camera, np.maximum(hair, tail), person)
+    rows = len(grid.radius)
+    texture = np.ones((1024, 1024, 4), np.float32)
+    kept = kept_cells(texture, grid)
+    assert kept_cells(texture, cap).all()
+    assert not kept.all()
+    left, right, low, high = BOX
+    u, v = shell_columns(), np.linspace(1, 0, rows)
+    for row, column in np.argwhere(kept):
+        outside = u[column + 1] <= left or u[column] >= right or v[row] <= low or v[row + 1] >= high
+        assert outside, (row, column)
 
 
 def test_the_membrane_meets_wishes_and_is_smooth_between() -> None:

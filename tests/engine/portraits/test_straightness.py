@@ -1,0 +1,51 @@
+"""How far a photo is believed: of a face that is turned away, the far side is told by the near one."""
+
+import numpy as np
+import pytest
+
+from perse_engine.cameras import front_camera
+from perse_engine.heads.posing import rest_head
+from perse_engine.portraits.skin import straightness
+from perse_engine.surfaces.unproject import look, texel_map
+
+
+@pytest.fixture(scope="module")
+def texels(open_head):
+    return texel_map(open_head.uv, open_head.uv_faces, (256, 256))
+
+
+def believed(head, texels, yaw):
+    """(256, 256) straightness, the face's texels, and where on the head they lie."""
+    vertices, _ = rest_head(head, np.zeros(head.shape_directions.shape[2], np.float32), np.zeros(0, np.float32))
+    center = head.joints[3:5].mean(0).astype(np.float64)
+    camera = front_camera(center, 1.2, 900.0, 400, 400).orbited(center, yaw, 0, 0)
+    sight = look(vertices, head.faces, camera, texels)
+    face = texels.interpolate(head.faces, head.regions["face"][:, None])[..., 0] > 0.9
+    skin = (texels.triangle >= 0) & (head.face_parts[texels.triangle] == head.parts.index("skin"))
+    return straightness(head, texels, sight), face & skin, texels.interpolate(head.faces, head.template)
+
+
+def test_from_ahead_both_sides_are_believed(open_head, texels):
+    trust, face, place = believed(open_head, texels, 0)
+    left, right = face & (place[..., 0] > 0.02), face & (place[..., 0] < -0.02)
+    assert trust[face].mean() > 0.8
+    assert abs(trust[left].mean() - trust[right].mean()) < 0.03
+
+
+@pytest.mark.parametrize("yaw", [-38, 38])
+def test_the_far_side_of_a_turned_face_is_not(open_head, texels, yaw):
+    trust, face, place = believed(open_head, texels, yaw)
+    near = face & (np.sign(yaw) * place[..., 0] > 0.03)
+    far = face & (np.sign(yaw) * place[..., 0] < -0.03)
+    middle = face & (np.abs(place[..., 0]) < 0.005)
+    assert max(trust[near].mean(), trust[far].mean()) > 0.75
+    assert min(trust[near].mean(), trust[far].mean()) < 0.35
+    assert trust[middle].mean() > 0.5
+
+
+def test_what_is_hidden_is_not_believed(open_head, texels):
+    trust, _, place = believed(open_head, texels, 0)
+    skull = texels.interpolate(open_head.faces, open_head.regions["scalp"][:, None])[..., 0] > 0.9
+    behind = skull & (place[..., 2] < open_head.joints[3, 2] - 0.12)
+    assert behind.any()
+    assert not trust[behind].any()
