@@ -106,7 +106,7 @@ def complete(
     mirrored = guess + beside + plain_there[..., None] * (limited - beside)
     mirrored += _bordering(matter - mirrored, told * (share > 0.5), 5.0, 24)
     guess += np.clip(share * 1.3 - 0.15, 0, 1)[..., None] * (mirrored - guess)
-    guess += _bordering(matter - guess, cv2.erode(seen.own, np.ones((3, 3), np.uint8)), 1.0, 9)
+    guess += _bordering(matter - guess, cv2.erode(seen.own, np.ones((3, 3), np.uint8)), 1.0, 22)
     lit = encoded(np.exp(guess) * arriving - BLACK)
     return np.asarray(lit + seen.own[..., None] * (seen.color - lit), np.float32)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import Head
@@ -13,6 +14,7 @@ from perse_engine.surfaces.rasterize import rasterize_mesh
 
 REACH = 0.03  # metres in which the photo's outline is looked for
 STAND_OFF = 0.005  # metres that clothes are followed outwards
+BESIDE_EAR = 0.03  # metres
 STEPS = 121
 NEXT = np.ones((1, 13), np.uint8)  # steps around the end of a bare neck in which there must be no hair
 
@@ -41,7 +43,7 @@ def outline_targets(
     skin = np.zeros(len(vertices), bool)
     for part in {"skin", "bust"} & set(head.parts):
         skin[head.faces[head.face_parts == head.parts.index(part)]] = True
-    region = head.regions["scalp"] < 0.5
+    region = (head.regions["scalp"] < 0.5) & ~_before_ears(head)
     chosen = np.flatnonzero(skin & region & (np.abs(facing) < 0.25))
     depth = rasterize_mesh(vertices, head.faces, camera).depth
     height, width = depth.shape
@@ -75,6 +77,20 @@ def outline_targets(
     found &= ~worn | (amount < STAND_OFF)
     direction = np.concatenate([normal, np.zeros((len(normal), 1))], 1) @ camera.view[:3, :3]
     return chosen[found], (direction * amount[:, None])[found]
+
+
+def _before_ears(head: Head) -> NDArray[np.bool_]:
+    """(V,) the cheeks and temples at the height of the ears: in front of a face, ears stand beyond them.
+
+    Drawn out to the person's outline there they would be as wide as the ears, and show these once more.
+    """
+    ear = head.regions.get("ears", np.zeros(len(head.template))) > 0.5
+    if not ear.any():
+        return ear
+    distance, _ = cKDTree(head.template[ear]).query(head.template)
+    height = head.template[:, 1]
+    low, high = head.template[ear, 1].min(), head.template[ear, 1].max()
+    return np.asarray(~ear & (distance < BESIDE_EAR) & (height > low) & (height < high + BESIDE_EAR), bool)
 
 
 def _read(image: NDArray[np.floating], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from perse_engine.heads.head import Head
 from perse_engine.portraits.parts import disc, eye_openings, mouth_opening
 from perse_engine.portraits.portrait import HairShell
-from perse_engine.portraits.skin import straightness
+from perse_engine.portraits.skin import beside_ears, straightness
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.shading import render_textured
 from perse_engine.surfaces.unproject import Sight, Texels
@@ -62,6 +62,7 @@ def refine_textures(
     inside = _sure(window)
     texels, sight = head_view
     allowed = _allowed(head, texels, sight, window) * scene.shown(sight) * straightness(head, texels, sight)
+    allowed *= beside_ears(head, texels, sight, window)
     hair_allowed = _weight(hair_sight)
     hair_texture = _moved_border(scene, photo, inside, texture, hair_texture, hair_sight, window)
     shares = scene.shares(texture, hair_texture)

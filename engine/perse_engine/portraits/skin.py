@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.heads.head import Head
+from perse_engine.portraits.landmarks import OVAL
 from perse_engine.portraits.mirroring import opposite
 from perse_engine.portraits.parts import Mask, disc, eye_openings, mouth_opening
 from perse_engine.portraits.window import Window
@@ -14,6 +15,7 @@ from perse_engine.surfaces.unproject import Sight, Texels
 
 BROWS = 5  # texels around them that are no plain skin
 GRAZING = (0.012, 0.09)  # confidence below which what the photo shows is not believed, and above which it is
+EAR_TOPS, EAR_ENDS = (162, 389), (132, 361)  # landmarks of the face's outline above and below the ears
 SOFT = 4.0  # texels over which both sides are compared
 OUTDONE = (0.10, 0.35)  # the same for confidence as a share of that with which the other side is seen
 
@@ -42,6 +44,24 @@ def straightness(head: Head, texels: Texels, sight: Sight) -> Mask:
     share = cv2.GaussianBlur(sight.confidence, (0, 0), SOFT) / np.maximum(other, 1e-6)
     beside = (share - OUTDONE[0]) / (OUTDONE[1] - OUTDONE[0])
     return np.asarray(np.clip(enough, 0, 1) * np.clip(beside, 0, 1), np.float32)
+
+
+def beside_ears(head: Head, texels: Texels, sight: Sight, window: Window) -> Mask:
+    """(T, T) in [0, 1]: 0 where the photo shows an ear and the head has none there, 1 elsewhere.
+
+    A model's ears seldom lie just where the photo's do; what shows of these must not be painted on a cheek as well.
+    """
+    points, shape = window.landmarks[:, :2], window.pixels.shape[:2]
+    face = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(face, cv2.convexHull(np.round(points[list(OVAL)]).astype(np.int32)), 1)
+    rows = np.arange(shape[0])[:, None]
+    top, bottom = points[list(EAR_TOPS), 1].min(), points[list(EAR_ENDS), 1].max()
+    zone = ((face == 0) & (rows > top) & (rows < bottom)).astype(np.float32)
+    ears = cv2.GaussianBlur(zone, (0, 0), max(0.01 * eye_distance(window), 0.5))
+    none = np.zeros(len(head.template), np.float32)
+    own = texels.interpolate(head.faces, head.regions.get("ears", none)[:, None])[..., 0]
+    skin = (texels.triangle >= 0) & (head.face_parts[texels.triangle] == head.parts.index("skin"))
+    return np.asarray(1 - sight.read(ears) * np.clip(1 - 2 * own, 0, 1) * skin, np.float32)
 
 
 def eye_distance(window: Window) -> float:

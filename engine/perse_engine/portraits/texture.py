@@ -14,7 +14,7 @@ from perse_engine.portraits.light import Relief
 from perse_engine.portraits.mouth_interior import clean_lips, paint_mouth
 from perse_engine.portraits.parts import disc
 from perse_engine.portraits.portrait import Iris
-from perse_engine.portraits.skin import bare_skin, eye_distance, plain_skin, regions, straightness
+from perse_engine.portraits.skin import bare_skin, beside_ears, eye_distance, plain_skin, regions, straightness
 from perse_engine.portraits.window import Window
 from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.lighting import shade
@@ -90,7 +90,7 @@ def _seen(
     believed = sight.read(cv2.erode(bare_skin(window), disc(RIM * eye_distance(window))))
     lower = bust | (skin & (region["neck"] > 0.2) & (region["face"] < 0.5))
     believed = np.where(lower, np.maximum(believed, cloth), believed)
-    own = straightness(head, texels, sight)
+    own = straightness(head, texels, sight) * beside_ears(head, texels, sight, window)
     own = _feathered(np.asarray(own * np.clip((believed - 0.6) * 3, 0, 1) * (skin | bust), np.float32))
     return Seen(color, own, cloth, plain_skin(head, texels, sight, window))
 
