@@ -102,7 +102,7 @@ def _write(
         own = render_frame(wardrobe, without, camera, look=bare, samples=1)
         alike = exposed_alike(sighting, own.color, own.alpha)
         region = changed(category, alike, own.color, own.alpha, anatomy)
-        labels = _labels(wardrobe, state, camera, worn, region, sighting.matte)
+        labels = _labels(wardrobe, category, state, camera, worn, region, sighting.matte)
         labels[~inside] = wardrobe.labels.index(UNKNOWN)
         shown = np.dstack([np.round(np.clip(alike.pixels, 0, 1) * 255).astype(np.uint8), rgba[..., 3]])
         write_frame(place, len(described), shown, labels)
@@ -128,6 +128,7 @@ def _sighting(recording: Recording, portrait: Portrait, k: int, rgba: NDArray[np
 
 def _labels(
     wardrobe: Wardrobe,
+    category: str,
     state: AvatarState,
     camera: Camera,
     look: Look,
@@ -138,8 +139,8 @@ def _labels(
     labels = render_frame(wardrobe, state, camera, look=look, samples=1).parts
     background, unknown = wardrobe.labels.index("background"), wardrobe.labels.index(UNKNOWN)
     there = region > COVERED
-    hair = wardrobe.labels.index("hair")  # what a style shows beyond the drawn head stands off it, as hair does
-    labels[there & (labels == background)] = hair
+    # what is seen beyond the drawn head is the style itself
+    labels[there & (labels == background)] = wardrobe.labels.index(category if category in wardrobe.labels else "skin")
     near = dilated(there, MARGIN_PX) > COVERED
     labels[~there] = unknown
     labels[~there & near & (matte < EMPTY)] = background

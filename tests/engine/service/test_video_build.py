@@ -1,12 +1,15 @@
 """A build with footage: what is handed to which stage. The stages themselves are stood in for."""
 
+import dataclasses
 import json
 import types
 
 import numpy as np
 import pytest
 
+import perse_engine.clips.brought
 import perse_engine.clips.dataset
+import perse_engine.clips.filmed
 import perse_engine.clips.recorded
 import perse_engine.portraits.portrait_files
 import perse_engine.portraits.recording
@@ -42,6 +45,29 @@ def stages(monkeypatch, avatar):
     monkeypatch.setattr(perse_engine.clips.dataset, "load_dataset", lambda *a: None)
     monkeypatch.setattr(perse_engine.training.training, "train", lambda *a, **k: avatar)
     return made
+
+
+@pytest.fixture
+def films(stages, monkeypatch, tmp_path):
+    """A folder with one picture and one video of styles, of which the video can be tracked or not."""
+    folder = tmp_path / "edits"
+    folder.mkdir()
+    (folder / "hat_fez.png").write_bytes(b"a picture")
+    (folder / "glasses_old.mp4").write_bytes(b"a video")
+    found = types.SimpleNamespace(folder=folder, tracked={"attr_glasses_old": "a recording"})
+
+    def film(edits, portrait, place, progress):
+        stages.calls.append(("film", sorted(edits.styles), place.name))
+        kept = {s: style for s, style in edits.styles.items() if not style.filmed or s in found.tracked}
+        return dataclasses.replace(edits, styles=kept), found.tracked
+
+    def add(recordings, person, place, progress):
+        stages.calls.append(("add", recordings))
+
+    monkeypatch.setattr(perse_engine.service.footage, "film_styles", film)
+    monkeypatch.setattr(perse_engine.clips.filmed, "add_films", add)
+    monkeypatch.setattr(perse_engine.clips.brought, "usable", lambda edits, portrait, tracker: edits)
+    return found
 
 
 @pytest.fixture
@@ -89,3 +115,15 @@ def test_holding_out_other_frames_is_another_job(stages, job):
     with pytest.raises(InputError) as caught:
         job(hold_out="3-5")
     assert caught.value.code == "other-job"
+
+
+def test_videos_of_styles_are_tracked_and_learnt_from(stages, films, job):
+    job(edits=films.folder)
+    assert ("film", ["attr_glasses_old", "attr_hat_fez"], "films") in stages.calls
+    assert ("add", {"attr_glasses_old": "a recording"}) in stages.calls
+
+
+def test_without_a_usable_video_the_pictures_go_on(stages, films, job):
+    films.tracked = {}
+    job(edits=films.folder)
+    assert [call[0] for call in stages.calls] == ["fit", "film", "clips", "footage"]
