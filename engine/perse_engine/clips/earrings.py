@@ -19,7 +19,7 @@ SLIDE = 5 * MILLIMETRE
 TURN = 0.75
 """Radians between a hoop's plane and straight ahead."""
 CLEAR = 1.2 * MILLIMETRE
-WAITING_HOOP = 26.0
+WAITING_HOOP = 34.0
 """Diameter in millimetres of a hoop that a style does not show: near that of those which do, so that on the way from
 one style to another a hoop fades rather than grows and fades at once."""
 

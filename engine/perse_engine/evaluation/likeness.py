@@ -46,7 +46,7 @@ EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
 KEEPING = ("hat", "glasses", "earrings", "headphones", "clothes", "eyebrows")
 """Categories that leave the person who they are."""
 HAIR_COLORS = ("attr_hair_black", "attr_hair_auburn", "attr_hair_blonde", "attr_hair_grey")
-KEPT_BAR = 0.5
+KEPT, KEPT_BAR = "wearing what leaves a person the same, median", 0.5
 ONE_MAN = "one man in one video: closed .24, closed to open .35, p90 .42; different people .62 to .73"
 
 
@@ -104,10 +104,11 @@ def likeness(subject: Subject, pair: PhotoPair, reader: FaceReader, sitters: Seq
 
 
 def _kept(subject: Subject, reader: FaceReader, own: Descriptor | None) -> list[Row]:
-    """The median distance over the styles of each category that leaves identity alone, and over hair's colours."""
+    """The median distance over all styles that leave identity alone, and that of each category by itself."""
     groups = {name: [s.slider for s in subject.styles if s.category == name] for name in KEEPING}
     groups["hair colours"] = [s.slider for s in subject.styles if s.slider in HAIR_COLORS]
-    rows = []
+    rows: list[Row] = []
+    every: list[float] = []
     for name, sliders in groups.items():
         if not sliders:
             continue
@@ -116,9 +117,13 @@ def _kept(subject: Subject, reader: FaceReader, own: Descriptor | None) -> list[
         worst = max(far, key=lambda slider: far[slider])
         note = f"{len(far)} styles, farthest {worst} {far[worst]:.2f}"
         rows.append(
-            below("identity", f"wearing {name}, median", float(np.median(list(far.values()))), KEPT_BAR, note=note)
+            shown("identity", f"of these wearing {name}, median", float(np.median(list(far.values()))), note=note)
         )
-    return rows
+        every += far.values()
+    if not every:
+        return []
+    kept = below("identity", KEPT, float(np.median(every)), KEPT_BAR, note=f"{len(every)} styles")
+    return [kept, *rows]
 
 
 def expression_states(subject: Subject) -> dict[str, AvatarState]:

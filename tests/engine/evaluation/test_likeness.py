@@ -8,7 +8,7 @@ import pytest
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Style
 from perse_engine.cameras import front_camera
-from perse_engine.evaluation.likeness import KEPT_BAR, likeness
+from perse_engine.evaluation.likeness import KEPT, KEPT_BAR, likeness
 from perse_engine.evaluation.photo import PhotoPair
 from perse_engine.evaluation.subject import Subject
 
@@ -47,11 +47,11 @@ def test_every_kept_category_has_a_row_with_its_median(subject):
     nothing = np.zeros((64, 64, 3), np.float32)
     pair = PhotoPair(nothing, np.ones((64, 64), np.float32), np.ones((64, 64), np.float32), np.ones((64, 64, 4)))
     rows = {row.name: row for row in likeness(subject, pair, Reader(), []).rows}
-    hats, colors = rows["wearing hat, median"], rows["wearing hair colours, median"]
+    hats, colors = rows["of these wearing hat, median"], rows["of these wearing hair colours, median"]
     assert hats.value == pytest.approx(0.3, abs=0.01)
     assert "3 styles, farthest attr_hat_mask 0.90" in hats.note
-    assert hats.passed
-    assert colors.value == pytest.approx(0.7, abs=0.01)
-    assert not colors.passed  # and a bob is no colour
-    assert KEPT_BAR == 0.5
-    assert "wearing glasses, median" not in rows
+    assert colors.value == pytest.approx(0.7, abs=0.01)  # a bob is no colour
+    assert "of these wearing glasses, median" not in rows
+    kept = rows[KEPT]
+    assert kept.value == pytest.approx(np.median([0.1, 0.9, 0.3, 0.7]), abs=0.01)
+    assert kept.passed == (kept.value < KEPT_BAR)
