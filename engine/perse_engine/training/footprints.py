@@ -25,7 +25,7 @@ WAITING = 1e-4
 HIDDEN = 0.02
 """What a transparent texel's colour counts in a mean, where an opaque one's counts 1: it is seen while it appears."""
 LEAST_GATE = 0.02
-TOUCHED = 0.5
+TOUCHED = 0.7
 """Coverage of a footprint from which what a style puts on is there in full; what less of it touches, begins fainter."""
 CHANNELS = 11
 

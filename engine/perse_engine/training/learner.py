@@ -48,7 +48,7 @@ PACES: dict[str, Pace] = {
 }
 HELD = 0.2
 """Share of the way back to its start that a colour is drawn which is known and nearly always covered."""
-SMALLER, LARGER = math.log(1 / 6), math.log(1.7)
+SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
 """How far a standard deviation may leave its start: neither dust nor needles."""
 LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 

@@ -50,7 +50,7 @@ RARELY_SEEN = 0.6
 """Importance of what only one style shows."""
 LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
-LARGEST = 1.4
+LARGEST = 1.2
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
 WORN = 4
 """Views of each such style in which it is looked for: one alone shows one side of it."""
