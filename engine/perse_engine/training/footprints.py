@@ -25,8 +25,6 @@ WAITING = 1e-4
 HIDDEN = 0.02
 """What a transparent texel's colour counts in a mean, where an opaque one's counts 1: it is seen while it appears."""
 LEAST_GATE = 0.02
-TOUCHED = 0.7
-"""Coverage of a footprint from which what a style puts on is there in full; what less of it touches, begins fainter."""
 CHANNELS = 11
 
 
@@ -98,9 +96,6 @@ class Footprints:
         gate = np.maximum(visible / (self._shown[gaussians, None] + more), sharp).clip(0, 1)
         painted = self._mean_alpha[gaussians, None] - hidden + alpha
         coverage = (painted - (1 - gate) * self.coverages[gaussians, None]) / gate
-        # A Gaussian that only the tips of something thin touch would spread them over what lies around.
-        touched = np.clip(coverage / TOUCHED, 0, 1)
-        coverage *= np.where(self.coverages[gaussians, None] < HIDDEN, touched, 1)
         return gaussians, np.concatenate([color / shown, coverage, gate, onset / mean_gate], 1).clip(0, 1)
 
 
