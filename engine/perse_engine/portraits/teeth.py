@@ -10,8 +10,8 @@ from perse_engine.heads.head import JAW, Head
 from perse_engine.portraits.correspondence import Correspondence
 
 LOWERED, RAISED = 0.008, 0.002  # metres that the photo may move the teeth
-HIDDEN = 0.0006  # metres from the rims of closed lips to the edges of the teeth
-CLEARANCE = 0.006  # metres from the lips' rims back to the teeth
+UPPER_EDGE, LOWER_EDGE = 0.0022, 0.0006  # metres below the line between closed lips, behind the lower one
+CLEARANCE, OVERJET = 0.006, 0.002  # metres from the lips' rims back to the teeth, and from the upper row to the lower
 
 
 def teeth_pixels(
@@ -36,7 +36,7 @@ def settled_teeth(
 ) -> NDArray[np.float32]:
     """(V, 3) displacement of the rest head that seats the teeth behind the lips.
 
-    Both rows end just where closed lips hide them, or lower where the photo shows teeth, and stay clear of the lips.
+    Both rows end behind the lower of two closed lips, or lower where the photo shows teeth, and stay clear of the lips.
 
     Args:
         template: (V, 3) the rest head with its detail.
@@ -50,12 +50,12 @@ def settled_teeth(
     upper = own[head.weights[own, JAW] < 0.5]
     lower = np.setdiff1d(own, upper)
     rims = correspondence.points(head, template)
-    for row, rim, side, hidden in ((upper, 13, -1, -HIDDEN), (lower, 14, 1, HIDDEN)):
+    for row, rim, side, below, behind in ((upper, 13, -1, UPPER_EDGE, 0.0), (lower, 14, 1, LOWER_EDGE, OVERJET)):
         if len(row):
             edge = row[np.abs(template[row, 0]) < 0.01]
             reach = (template[edge, 1] * side).max() * side
-            moved[row, 1] = np.clip(rims[rim, 1] - hidden - reach, -0.008, 0.008)
-            gap = rims[rim, 2] - CLEARANCE - template[edge, 2].max()
+            moved[row, 1] = np.clip(rims[rim, 1] - below - reach, -0.008, 0.008)
+            gap = rims[rim, 2] - CLEARANCE - behind - template[edge, 2].max()
             moved[row, 2] = np.clip(gap, -0.012, 0.0)
             moved[row, 0] = -0.08 * template[row, 0]
     if len(upper):
