@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 LEAST_STRETCH = np.float32(0.4)
-MOST_STRETCH = np.float32(2.2)
+MOST_STRETCH = np.float32(3.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

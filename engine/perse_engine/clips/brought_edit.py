@@ -79,8 +79,7 @@ def take(style: Brought, sighting: Sighting, portrait: Portrait, anatomy: Anatom
         size = (sighting.camera.width, sighting.camera.height)
         own = cv2.resize(portrait.photo, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
         alpha = cv2.resize(portrait.matte, size, interpolation=cv2.INTER_AREA)
-        difference = np.linalg.norm(srgb_to_oklab(sighting.pixels) - srgb_to_oklab(own), axis=-1)
-        difference = np.where(np.maximum(alpha, sighting.matte) > 0.3, difference, 0)
+        difference = _unlike(sighting, own, alpha)
     else:
         sighting = exposed_alike(sighting, bare.color, bare.alpha)
         difference = _difference(sighting, bare.color, bare.alpha)
@@ -99,10 +98,14 @@ def changed(category: str, sighting: Sighting, color: Floats, alpha: Floats, ana
 
 def _difference(sighting: Sighting, color: Floats, alpha: Floats) -> Floats:
     """(H, W) OKLab; a rendering is not as sharp as a photo, and outside it only the matte is known."""
-    difference = np.linalg.norm(srgb_to_oklab(sighting.pixels) - srgb_to_oklab(color), axis=-1)
-    difference = np.where(np.maximum(alpha, sighting.matte) > 0.3, difference, 0)
-    difference = cv2.GaussianBlur(difference, (0, 0), 2.0)
+    difference = cv2.GaussianBlur(_unlike(sighting, color, alpha), (0, 0), 2.0)
     return np.asarray(np.where(alpha < 0.3, sighting.matte, difference), np.float32)
+
+
+def _unlike(sighting: Sighting, color: Floats, alpha: Floats) -> Floats:
+    """(H, W) the OKLab distance between picture and person, wherever one of them is."""
+    distance = np.linalg.norm(srgb_to_oklab(sighting.pixels) - srgb_to_oklab(color), axis=-1)
+    return np.asarray(np.where(np.maximum(alpha, sighting.matte) > 0.3, distance, 0), np.float32)
 
 
 def _region_of(category: str, sighting: Sighting, difference: Floats, anatomy: Anatomy) -> Floats:

@@ -50,6 +50,19 @@ def silhouette(grid: ShellGrid, camera: Camera) -> NDArray[np.bool_]:
     return rasterize_mesh(grid.points.reshape(-1, 3), faces, camera).triangle >= 0
 
 
+def tail_mask(head: Head, camera: Camera) -> tuple[NDArray[np.float32], int]:
+    """A strip that hangs far beside the head, and the row of the skull's middle."""
+    tail = np.zeros((SIDE, SIDE), np.float32)
+    x, y = camera.project(skull_center(head)[None])[0, :2]
+    tail[int(y) - 30 : int(y) + 110, int(x) + 150 : int(x) + 185] = 1
+    return tail, int(y)
+
+
+def tailed_grid(head: Head, camera: Camera, tail: NDArray[np.float32]) -> ShellGrid:
+    hair, person = masks(head, camera, 0.03)
+    return build_grid(head, camera, np.maximum(hair, tail), person)
+
+
 @pytest.fixture(scope="module")
 def cap(open_head: Head) -> ShellGrid:
     camera = frontal(open_head)
@@ -76,16 +89,13 @@ def test_hair_behind_is_about_as_thick_as_at_the_rim_and_smooth(cap: ShellGrid) 
 
 def test_a_tail_becomes_a_sheet_and_leaves_the_shell_slim(cap: ShellGrid, open_head: Head) -> None:
     camera = frontal(open_head)
-    hair, person = masks(open_head, camera, 0.03)
-    tail = np.zeros_like(hair)
-    x, y = camera.project(skull_center(open_head)[None])[0, :2]
-    tail[int(y) - 30 : int(y) + 110, int(x) + 150 : int(x) + 185] = 1
-    grid = build_grid(open_head, camera, np.maximum(hair, tail), person)
+    tail, middle = tail_mask(open_head, camera)
+    grid = tailed_grid(open_head, camera, tail)
     assert cap.tail is None
     assert grid.tail is not None
     vertices, faces, uv = grid.tail.mesh()
     shown = rasterize_mesh(vertices, faces, camera).triangle >= 0
-    assert (shown & (tail > 0)).sum() > 0.75 * tail[int(y) :].sum()
+    assert (shown & (tail > 0)).sum() > 0.75 * tail[middle:].sum()
     assert np.ptp(vertices[:, 2]) > 0.008
     assert uv.min() >= 0
     assert uv.max() <= 1
@@ -94,11 +104,7 @@ def test_a_tail_becomes_a_sheet_and_leaves_the_shell_slim(cap: ShellGrid, open_h
 
 def test_no_cell_of_the_shell_shows_a_piece_of_the_tail(cap: ShellGrid, open_head: Head) -> None:
     camera = frontal(open_head)
-    hair, person = masks(open_head, camera, 0.03)
-    tail = np.zeros_like(hair)
-    x, y = camera.project(skull_center(open_head)[None])[0, :2]
-    tail[int(y) - 30 : int(y) + 110, int(x) + 150 : int(x) + 185] = 1
-    grid = build_grid(open_head, camera, np.maximum(hair, tail), person)
+    grid = tailed_grid(open_head, camera, tail_mask(open_head, camera)[0])
     rows = len(grid.radius)
     texture = np.ones((1024, 1024, 4), np.float32)
     kept = kept_cells(texture, grid)
