@@ -58,6 +58,7 @@ def test_the_one_wheel_is_pure_and_whole(archive: zipfile.ZipFile) -> None:
     needed = {
         "perse_engine/cli/__init__.py",
         "perse_engine/heads/data/open_head.npz",
+        "perse_engine/portraits/data/landmark_response.npz",
         "perse_engine/clips/catalogue.toml",
         "perse_engine/portraits/models_data/face_landmark.tflite",
         "perse_engine/portraits/models_data/LICENSE",

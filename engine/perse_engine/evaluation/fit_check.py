@@ -17,6 +17,9 @@ from perse_engine.portraits.correspondence import Correspondence, find_correspon
 from perse_engine.portraits.expression_priors import expression_priors
 from perse_engine.portraits.fit import Fit, fit_head, photo_lens
 from perse_engine.portraits.landmarks import FaceTracker
+from perse_engine.portraits.matting import Matter
+from perse_engine.portraits.parsing import EmbeddedParser
+from perse_engine.portraits.refined_fit import refine_fit
 from perse_engine.progress import Progress, silent
 
 HEADS = 60
@@ -51,7 +54,11 @@ def recover(head: Head, truth: RandomHead, correspondence: Correspondence, track
     """
     face = tracker.track(truth.picture)
     lens = photo_lens(truth.camera.width, truth.camera.height, truth.focal_mm)
-    return compare(head, truth, fit_head(head, correspondence, face, lens))
+    fit = fit_head(head, correspondence, face, lens)
+    matte = Matter().matte(truth.picture, face.landmarks)
+    camera = dataclasses.replace(lens, view=fit.view())
+    parts = EmbeddedParser().parse(truth.picture, matte, face.landmarks, head, fit.vertices(head), camera)
+    return compare(head, truth, refine_fit(head, fit, face, lens, truth.picture, matte, parts))
 
 
 def compare(head: Head, truth: RandomHead, fit: Fit) -> Recovered:

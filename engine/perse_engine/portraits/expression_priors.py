@@ -19,6 +19,7 @@ UNLIKELY = {
     "browinnerup": 0.25, "cheeksquint": 0.25, "eyewide": 0.25, "eyesquint": 0.3, "eyeblink": 0.4,
     "jawopen": 0.4, "mouthsmile": 0.7,
 }  # fmt: skip
+ALIKE = 60.0  # precision of the difference between left and right
 ANTAGONISTS = (
     ("jawleft", "jawright"),
     ("mouthleft", "mouthright"),
@@ -55,6 +56,24 @@ class ExpressionPriors:
     sparsity: NDArray[np.float64]
     sides: NDArray[np.int64]
     antagonists: NDArray[np.int64]
+
+    def add_to(
+        self, hessian: NDArray[np.float64], gradient: NDArray[np.float64], first: int, expression: NDArray[np.float64]
+    ) -> None:
+        """Add what is believed, at `expression` (E,), to normal equations whose unit k is number `first` + k."""
+        at = np.arange(first, first + len(expression))
+        precision = 1 / self.deviation**2
+        hessian[at, at] += precision
+        gradient[at] += precision * expression + self.sparsity * (self.low >= 0)
+        for a, b in self.sides:
+            i, j = at[a], at[b]
+            difference = ALIKE * (expression[a] - expression[b])
+            hessian[i, i] += ALIKE
+            hessian[j, j] += ALIKE
+            hessian[i, j] -= ALIKE
+            hessian[j, i] -= ALIKE
+            gradient[i] += difference
+            gradient[j] -= difference
 
 
 def expression_priors(head: Head) -> ExpressionPriors:

@@ -63,6 +63,11 @@ class Fit:
         matrix[:3, :3], matrix[:3, 3] = self.rotation, self.translation
         return matrix
 
+    def vertices(self, head: Head) -> NDArray[np.float64]:
+        """(V, 3) head space, expressing, the jaw joint's turn aside."""
+        shaped = head.template + head.shape_directions @ self.identity + head.expression_directions @ self.expression
+        return np.asarray(shaped, np.float64)
+
 
 def photo_lens(width: int, height: int, focal_mm: float | None) -> Camera:
     """The lens of a whole photograph, its view still the identity.
@@ -203,20 +208,10 @@ class _Problem:
         at = np.arange(6, 6 + shapes)
         hessian[at, at] += identity_weight
         gradient[at] += identity_weight * (self.identity - self.expected)
-        at = np.arange(6 + shapes, len(gradient))
-        precision = 1 / np.append(self.priors.deviation, 0.2) ** 2
-        hessian[at, at] += precision
-        gradient[at] += precision * self.expression
-        gradient[at[:-1]] += self.priors.sparsity * (self.priors.low >= 0)
-        for a, b in self.priors.sides:
-            i, j = at[a], at[b]
-            difference, stiffness = self.expression[a] - self.expression[b], 60.0
-            hessian[i, i] += stiffness
-            hessian[j, j] += stiffness
-            hessian[i, j] -= stiffness
-            hessian[j, i] -= stiffness
-            gradient[i] += stiffness * difference
-            gradient[j] -= stiffness * difference
+        self.priors.add_to(hessian, gradient, 6 + shapes, self.expression[:-1])
+        jaw = 1 / 0.2**2
+        hessian[-1, -1] += jaw
+        gradient[-1] += jaw * self.expression[-1]
         hessian[np.diag_indices(6)] += 1e-6
 
     def drop_antagonists(self) -> None:

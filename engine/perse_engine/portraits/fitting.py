@@ -30,6 +30,7 @@ from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parsing import AREAS, EmbeddedParser, Parser
 from perse_engine.portraits.parts import Mask, mouth_opening
 from perse_engine.portraits.portrait import Iris, Portrait
+from perse_engine.portraits.refined_fit import refine_fit
 from perse_engine.portraits.refinement import refine_textures
 from perse_engine.portraits.shoulders import shoulder_offsets
 from perse_engine.portraits.tasks import open_tracker
@@ -90,6 +91,10 @@ def fit_portrait(
     offsets = detail_offsets(head, correspondence, face, rest, seen)
     parser = parser or EmbeddedParser()
     parts = parser.parse(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
+    fit = refine_fit(head, fit, face, lens, photo.pixels, matte, parts, expected)
+    seen = dataclasses.replace(lens, view=fit.view())
+    rest = pose_head(head, _still(fit)).vertices
+    offsets = detail_offsets(head, correspondence, face, rest, seen)
     # what is seen through between hair and shoulder is out
     matte = np.clip(np.sum([parts[name] for name in AREAS], 0), 0, 1).astype(np.float32)
     progress("portrait", 3, STAGES)
