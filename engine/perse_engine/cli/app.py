@@ -16,6 +16,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+style_app = typer.Typer(
+    name="style",
+    help="Change which styles an avatar has.",
+    epilog='Example: perse style mix me.perse attr_hair_bob=0.5 attr_hair_long=0.5 --name "Half long"',
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(style_app)
+
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A portrait photograph: JPEG, PNG, HEIC, WebP, TIFF.")]
 AvatarFile = Annotated[Path, typer.Argument(metavar="X.perse", help="An avatar file.")]
 Preset = Annotated[str, typer.Option(help="How long to take: draft, standard, high or paper.")]
@@ -215,6 +224,40 @@ def styles(
     from perse_engine.cli.styles import run_styles
 
     run_styles(styles, vary or [], out, seed, json)
+
+
+Slider = Annotated[str, typer.Argument(metavar="SLIDER", help="A style's slider, such as attr_hair_bob.")]
+StyleName = Annotated[str, typer.Option("--name", help="What people will read; the slider is named after it.")]
+Elsewhere = Annotated[Path | None, typer.Option("--out", help="Write here instead of changing the file itself.")]
+
+
+@style_app.command(epilog='Example: perse style mix me.perse attr_hair_bob=0.5 attr_hair_long=0.5 --name "Half long"')
+def mix(
+    avatar: AvatarFile,
+    parts: Annotated[list[str], typer.Argument(metavar="SLIDER=SHARE...", help="Two or more styles of one category.")],
+    name: StyleName,
+    out: Elsewhere = None,
+) -> None:
+    """Make a slider of its own out of several styles of one category."""
+    from perse_engine.cli.restyle import run_mix
+
+    run_mix(avatar, parts, name, out)
+
+
+@style_app.command(epilog="Example: perse style remove me.perse attr_hat_beanie")
+def remove(avatar: AvatarFile, slider: Slider, out: Elsewhere = None) -> None:
+    """Take a style out; the others stay as they are."""
+    from perse_engine.cli.restyle import run_remove
+
+    run_remove(avatar, slider, out)
+
+
+@style_app.command(epilog='Example: perse style rename me.perse attr_hair_bob --name "Page boy"')
+def rename(avatar: AvatarFile, slider: Slider, name: StyleName, out: Elsewhere = None) -> None:
+    """Give a style another name; its slider is named likewise."""
+    from perse_engine.cli.restyle import run_rename
+
+    run_rename(avatar, slider, name, out)
 
 
 @app.command(epilog="Example: perse info me.perse --json")

@@ -1,0 +1,59 @@
+"""`perse style mix`, `remove` and `rename`: which styles an avatar has."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from perse_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from perse_engine.avatars.avatar import Avatar
+
+
+def run_mix(path: Path, parts: Sequence[str], name: str, out: Path | None) -> None:
+    """Give the avatar at `path` one more style, a mixture of `parts`, each slider=share."""
+    from perse_engine.avatars.restyling import with_mixture
+
+    weights = dict(_share(text) for text in parts)
+    _change(path, out, lambda avatar: with_mixture(avatar, weights, name), f"mixed {' '.join(parts)} as {name}")
+
+
+def run_remove(path: Path, slider: str, out: Path | None) -> None:
+    """Take one style out of the avatar at `path`."""
+    from perse_engine.avatars.restyling import without_style
+
+    _change(path, out, lambda avatar: without_style(avatar, slider), f"removed {slider}")
+
+
+def run_rename(path: Path, slider: str, name: str, out: Path | None) -> None:
+    """Give one style of the avatar at `path` another name."""
+    from perse_engine.avatars.restyling import renamed_style
+
+    _change(path, out, lambda avatar: renamed_style(avatar, slider, name), f"renamed {slider} to {name}")
+
+
+def _change(path: Path, out: Path | None, change: Callable[[Avatar], Avatar], what: str) -> None:
+    from perse_engine.avatars.file import load_avatar, save_avatar
+
+    before = load_avatar(path)
+    avatar = change(before)
+    history = [*before.provenance.get("restyled", []), what]
+    target = out if out is not None else path
+    save_avatar(dataclasses.replace(avatar, provenance={**before.provenance, "restyled": history}), target)
+    for style in avatar.styles:
+        if style not in before.styles:
+            typer.echo(f"{style.slider}  {style.label}")
+    typer.echo(str(target))
+
+
+def _share(text: str) -> tuple[str, float]:
+    slider, _, value = text.partition("=")
+    try:
+        return slider, float(value)
+    except ValueError:
+        raise InputError("bad-share", f"{text!r} is not SLIDER=SHARE", "write it as attr_hair_bob=0.5") from None
