@@ -13,14 +13,16 @@ from perse_engine.avatars.avatar import Avatar
 from perse_engine.clips.dataset import Dataset
 from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.evaluation.landmark_check import found_again_rows
+from perse_engine.evaluation.leakage import leak_matrix, leak_rows, leaks, matrix_picture
 from perse_engine.evaluation.likeness import likeness
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
 from perse_engine.evaluation.playback import scale_rows, speed_rows
 from perse_engine.evaluation.recorded import recorded_rows
 from perse_engine.evaluation.rows import Row, not_run
+from perse_engine.evaluation.samples import sample_rows
 from perse_engine.evaluation.strips import strips
-from perse_engine.evaluation.subject import Subject, avatar_subject, teacher_subject
-from perse_engine.evaluation.teacher import LABELS, leak_rows, leaks, path_row, split_rows
+from perse_engine.evaluation.subject import Subject, avatar_subject, parts_drawn, teacher_subject
+from perse_engine.evaluation.teacher import LABELS, path_row, split_rows
 from perse_engine.portraits.portrait import Portrait
 from perse_engine.progress import Progress
 
@@ -54,7 +56,9 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     """Measure the avatar that lies at `path`. What cannot be measured has a row that says why."""
     subject = avatar_subject(avatar)
     report = against_photo(subject, evidence, progress)
-    report.rows.extend(_against_teacher(subject, evidence.dataset, progress))
+    rows, pictures = _against_teacher(subject, evidence.dataset, progress)
+    report.rows.extend(rows)
+    report.pictures.update(pictures)
     if evidence.dataset is not None:
         rows, pictures = recorded_rows(subject, evidence.dataset, progress)
         report.rows.extend(rows)
@@ -64,6 +68,10 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     report.rows.extend(rows)
     report.pictures.update(pictures)
     progress("in-betweens", 1, 1)
+    teacher = teacher_subject(evidence.dataset) if evidence.dataset is not None else None
+    rows, pictures = sample_rows(subject, teacher, progress)
+    report.rows.extend(rows)
+    report.pictures.update(pictures)
     progress("playback", 0, 2)
     report.rows.extend(scale_rows(avatar))
     progress("playback", 1, 2)
@@ -112,10 +120,12 @@ def against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> R
     return Report([*rows, *found.rows], {**pictures, **found.pictures})
 
 
-def _against_teacher(subject: Subject, dataset: Dataset | None, progress: Progress) -> list[Row]:
+def _against_teacher(
+    subject: Subject, dataset: Dataset | None, progress: Progress
+) -> tuple[list[Row], dict[str, Bytes]]:
     if dataset is None:
         why = "the clips are not at hand; name them with --dataset"
-        return [not_run("teacher", "held-out pictures", why), not_run("leakage", "all", why)]
+        return [not_run("teacher", "held-out pictures", why), not_run("leakage", "all", why)], {}
     teacher = teacher_subject(dataset)
     rows = []
     for number, split in enumerate(LABELS):
@@ -124,7 +134,11 @@ def _against_teacher(subject: Subject, dataset: Dataset | None, progress: Progre
     progress("teacher", len(LABELS), len(LABELS) + 1)
     rows.append(path_row(subject))
     progress("teacher", len(LABELS) + 1, len(LABELS) + 1)
-    return rows + leak_rows(leaks(subject, teacher, progress))
+    found = leaks(subject, teacher, parts_drawn(dataset.wardrobe), progress)
+    categories = {style.slider: style.category for style in subject.styles}
+    matrix = leak_matrix(found, categories)
+    pictures = {"leakage, % of what a category changes": matrix_picture(matrix)} if matrix else {}
+    return rows + leak_rows(found, categories), pictures
 
 
 def _strip(pair: PhotoPair) -> dict[str, Bytes]:

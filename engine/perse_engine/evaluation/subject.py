@@ -84,3 +84,14 @@ def teacher_draw(wardrobe: Wardrobe) -> Draw:
         return np.concatenate([frame.color * frame.alpha[..., None], frame.alpha[..., None]], -1)
 
     return draw
+
+
+def parts_drawn(wardrobe: Wardrobe) -> Callable[[AvatarState, Camera], dict[str, NDArray[np.bool_]]]:
+    """Which pixels (H, W) of the teacher's frame are mostly which of its labels, by name; the background is none."""
+
+    def parts(state: AvatarState, camera: Camera) -> dict[str, NDArray[np.bool_]]:
+        shown = render_frame(wardrobe, state, camera).parts
+        names = list(wardrobe.labels)
+        return {names[k]: shown == k for k in np.unique(shown) if names[k] != "background"}
+
+    return parts

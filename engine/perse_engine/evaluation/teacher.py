@@ -9,14 +9,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from perse_engine.avatars.initial import head_center
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import ClipFrame
 from perse_engine.clips.planned import Split
-from perse_engine.evaluation.metrics import Mask, dilated, over, psnr, step_uniformity
-from perse_engine.evaluation.rows import Row, at_least, below, not_run, shown
+from perse_engine.evaluation.metrics import Mask, over, psnr, step_uniformity
+from perse_engine.evaluation.rows import Row, at_least, not_run, shown
 from perse_engine.evaluation.subject import Subject
-from perse_engine.progress import Progress
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -29,11 +27,6 @@ LABELS: dict[Split, str] = {
     "combination": "combinations never seen together",
     "between": "in-betweens never trained",
 }
-TRAINED_DIFFERENCE = 2 / 255
-LEAK_DILATION_PX = 4
-LEAK_SIDE = 512
-LEAK_VIEWS = ((0.0, 0.0), (25.0, 0.0), (-25.0, 0.0), (0.0, 12.0), (12.0, -8.0))
-LEAK_MEAN, LEAK_WORST = 1.0, 8.0  # of 255
 PATH_STEPS = 11
 _GREY = 0.5
 
@@ -122,63 +115,3 @@ def path_row(avatar: Subject) -> Row:
     worst = max(values, key=lambda slider: values[slider])
     note = f"1 is even; worst {worst} {values[worst]:.1f}"
     return shown("teacher", "step uniformity of the styles", float(np.mean(list(values.values()))), note=note)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Leak:
-    """What a style changes where the teacher's does not, of 255, over all its pictures: mean and 99.9th percentile."""
-
-    slider: str
-    mean: float
-    worst: float
-
-
-def leaks(avatar: Subject, teacher: Subject, progress: Progress) -> list[Leak]:
-    """Put on each style alone, in five poses with three expressions each, 512 x 512."""
-    moments = [
-        (AvatarState(sliders), avatar.neutral_camera.fitted(LEAK_SIDE, LEAK_SIDE).orbited(center, yaw, pitch, 0.0))
-        for center in [head_center(avatar.figure)]
-        for yaw, pitch in LEAK_VIEWS
-        for sliders in _leak_expressions(avatar)
-    ]
-    bare = [Pair(teacher.draw(state, camera), avatar.draw(state, camera)) for state, camera in moments]
-    found = []
-    for number, style in enumerate(avatar.styles):
-        progress("leakage", number, len(avatar.styles))
-        changes = []
-        for (state, camera), without in zip(moments, bare, strict=True):
-            worn = AvatarState({**state.sliders, style.slider: style.soft_max})
-            changes.append(_leaked(without, Pair(teacher.draw(worn, camera), avatar.draw(worn, camera))))
-        every = np.concatenate(changes)
-        if len(every):
-            found.append(Leak(style.slider, float(every.mean()), float(np.quantile(every, 0.999))))
-    progress("leakage", len(avatar.styles), len(avatar.styles))
-    return found
-
-
-def _leaked(without: Pair, worn: Pair) -> Floats:
-    """How much each pixel changes, of 255, outside the region that the teacher changes."""
-    taught = np.abs(over(worn.teacher, _GREY) - over(without.teacher, _GREY)).max(-1) > TRAINED_DIFFERENCE
-    outside = ~dilated(taught, LEAK_DILATION_PX) & foreground(without)
-    difference = np.abs(over(worn.avatar, _GREY) - over(without.avatar, _GREY)).max(-1)
-    changed: Floats = 255 * difference[outside]
-    return changed
-
-
-def _leak_expressions(avatar: Subject) -> list[dict[str, float]]:
-    names = avatar.figure.expression_names
-    wanted: tuple[str, ...] = ("jawopen", "mouthsmileleft")
-    chosen = [name for name in wanted if name in names] or list(names[:2])
-    return [{}, *({f"expr_{name}": 0.7} for name in chosen)]
-
-
-def leak_rows(found: list[Leak]) -> list[Row]:
-    """The worst style's mean and 99.9th percentile."""
-    if not found:
-        return [not_run("leakage", "mean change outside the taught region", "the avatar has no style")]
-    mean = max(found, key=lambda leak: leak.mean)
-    worst = max(found, key=lambda leak: leak.worst)
-    return [
-        below("leakage", "mean change outside the taught region", mean.mean, LEAK_MEAN, "/255", f"worst {mean.slider}"),
-        below("leakage", "99.9 % of it", worst.worst, LEAK_WORST, "/255", f"worst {worst.slider}"),
-    ]
