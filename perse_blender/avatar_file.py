@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .perse_protocol import EngineFailure
 
 VERSION = 2
+READABLE = (1, 2)
 _LARGEST_HEADER = 1 << 20
 _TYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}
 
@@ -120,9 +121,11 @@ def read_avatar(path: Path) -> AvatarFile:
     """
     document, tensors = _members(path)
     version = document.get("version")
-    if version != VERSION:
+    if version not in READABLE:
         hint = "update the add-on" if isinstance(version, int) and version > VERSION else "build it again"
-        raise EngineFailure("avatar-version", f"{path.name} has version {version}; this add-on reads {VERSION}", hint)
+        raise EngineFailure(
+            "avatar-version", f"{path.name} has version {version}; this add-on reads up to {VERSION}", hint
+        )
     try:
         return _assemble(document, parse_safetensors(tensors))
     except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
@@ -219,7 +222,9 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
 
 
 def _directions(arrays: Mapping[str, NDArray[Any]], kind: str) -> Floats:
-    """(V, 3, K) from the vertices that each of the K shapes moves."""
+    """(V, 3, K) from the vertices that each of the K shapes moves; version 1 had them whole."""
+    if f"figure.{kind}_directions" in arrays:
+        return arrays[f"figure.{kind}_directions"]
     starts, vertices, moves = (arrays[f"figure.{kind}_{name}"] for name in ("starts", "vertices", "moves"))
     shapes = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     directions = np.zeros((len(arrays["figure.vertices"]), 3, len(starts) - 1), np.float32)

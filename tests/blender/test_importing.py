@@ -209,6 +209,19 @@ def test_an_avatar_that_was_cut_short_or_is_of_another_version(scene, avatar_fil
         bpy.ops.perse.import_avatar(filepath=str(newer))
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_avatars_of_every_version_are_imported(scene, version):
+    """Both files are the same avatar, saved by the engines of their time."""
+    path = HERE.parent / "engine" / "avatars" / "files" / f"version_{version}.perse"
+    avatar = import_avatar(path)
+    assert {"attr_shape_long", "attr_hat_cap", "expr_jawopen"} <= set(avatar.keys())
+    before = evaluated_vertices(avatar)
+    avatar["expr_jawopen"] = 1.0
+    avatar.update_tag()
+    bpy.context.view_layer.update()
+    assert 1e-3 < np.abs(evaluated_vertices(avatar) - before).max() < 0.1
+
+
 def test_an_excluded_collection_is_named(scene, avatar_file):
     collection = bpy.data.collections.new("Hidden")
     scene.collection.children.link(collection)

@@ -26,6 +26,7 @@ from perse_engine.avatars.document import (
     state_of,
     styles_of,
 )
+from perse_engine.avatars.migration import STEPS, upgraded
 from perse_engine.avatars.tensors import (
     check_tensors,
     pack,
@@ -56,7 +57,7 @@ def save_avatar(avatar: Avatar, path: Path) -> None:
     members = {TENSORS: tensors, THUMBNAIL: thumbnail(avatar)}
     members |= {f"thumbnails/{slider}.png": picture for slider, picture in style_thumbnails(avatar).items()}
     document = describe(avatar, "0" * 64)
-    document.content = _content(document, members)
+    document.content = _content(msgspec.to_builtins(document), members)
     check(document)
     members = {DOCUMENT: msgspec.json.format(msgspec.json.encode(document), indent=1), **members}
     with atomic_write(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
@@ -148,19 +149,23 @@ def _read(path: Path) -> tuple[Document, dict[str, bytes]]:
         _edited(path, error)
     if header.format != FORMAT:
         raise InputError("not-an-avatar", f"{path.name} is no PERSE avatar", "choose a .perse file")
-    if header.version != VERSION:
+    if header.version != VERSION and header.version not in STEPS:
         newer = "update PERSE to open it" if header.version > VERSION else "build the avatar again from its photo"
         raise InputError(
             "avatar-version", f"{path.name} has version {header.version} and this engine reads {VERSION}", newer
         )
     try:
-        document = msgspec.json.decode(members[DOCUMENT], type=Document)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        plain = msgspec.json.decode(members[DOCUMENT], type=dict[str, Any])
+        content = _content(plain, members)
+        if header.version != VERSION:
+            plain, members[TENSORS] = upgraded(plain, members[TENSORS], header.version)
+        document = msgspec.convert(plain, Document)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, safetensors.SafetensorError) as error:
         _edited(path, error)
     shown = {match[1] for name in members if (match := STYLE_THUMBNAIL.fullmatch(name))}
     if shown != {style.slider for style in document.styles}:
         _edited(path, "its styles have other thumbnails")
-    if _content(document, members) != document.content:
+    if content != document.content:
         _edited(path, "its content does not match its hash")
     return document, members
 
@@ -202,11 +207,10 @@ def _contents(path: Path, archive: zipfile.ZipFile, size: int) -> dict[str, byte
     return {entry.filename: archive.read(entry) for entry in entries}
 
 
-def _content(document: Document, members: Mapping[str, bytes]) -> str:
+def _content(plain: Mapping[str, Any], members: Mapping[str, bytes]) -> str:
     """SHA-256 of everything in the file but this hash itself: the document, then the others in order of their names."""
-    plain = msgspec.to_builtins(document)
-    del plain["content"]
-    digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted"))
+    rest = {key: value for key, value in plain.items() if key != "content"}
+    digest = hashlib.sha256(msgspec.json.encode(rest, order="sorted"))
     for name in sorted(set(members) - {DOCUMENT}):
         digest.update(hashlib.sha256(members[name]).digest())
     return digest.hexdigest()

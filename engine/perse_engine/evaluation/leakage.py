@@ -30,6 +30,22 @@ VIEWS = ((0.0, 0.0), (25.0, 0.0), (-25.0, 0.0), (0.0, 12.0), (12.0, -8.0))
 MOST_MEAN, MOST_WORST = 1.0, 8.0  # of 255
 MOST_SHARE = 0.02  # of what a category changes where it should
 LEAST_PIXELS = 50  # of a part, to count
+OWN: Mapping[str, tuple[str, ...]] = {
+    "face": ("skin", "nose", "lips", "mouth", "eyes", "brows", "ears", "neck", "scalp"),
+    "nose": ("nose",),
+    "skin": ("skin", "nose", "lips", "eyes", "brows", "ears", "neck", "scalp"),
+    "eyebrows": ("brows",),
+    "eyes": ("eyes",),
+    "mouth": ("lips", "mouth"),
+    "beard": ("beard",),
+    "hair": ("hair", "scalp"),
+    "clothes": ("clothes",),
+    "glasses": ("glasses", "lenses"),
+    "earrings": ("earrings",),
+    "headphones": ("headphones",),
+    "hat": ("hat", "scalp"),
+}
+"""What a category is about, the diagonal of the matrix: a face's shape moves all of it, a hat hides the scalp."""
 CELL_W, CELL_H, MARGIN, TITLE = 74, 26, 110, 30
 _GREY = 0.5
 
@@ -124,7 +140,12 @@ def leak_rows(found: Sequence[Leak], categories: Mapping[str, str]) -> list[Row]
         below("leakage", "99.9 % of it", worst.worst, MOST_WORST, "/255", f"worst {worst.slider}"),
     ]
     matrix = leak_matrix(found, categories)
-    shares = {(name, part): share for name, row in matrix.items() for part, share in row.items()}
+    shares = {
+        (name, part): share
+        for name, row in matrix.items()
+        for part, share in row.items()
+        if part not in OWN.get(name, ())
+    }
     if shares:
         name, part = max(shares, key=lambda key: shares[key])
         note = f"worst: {name} in {part}; {sum(share > MOST_SHARE for share in shares.values())} of {len(shares)} above"
@@ -152,7 +173,7 @@ def leak_matrix(found: Sequence[Leak], categories: Mapping[str, str]) -> dict[st
 
 
 def matrix_picture(matrix: Mapping[str, Mapping[str, float]]) -> Bytes:
-    """The matrix as people read it, (H, W, 3): percent, red from the bar on."""
+    """The matrix as people read it, (H, W, 3): percent, red from the bar on, grey what a category is about."""
     parts = list(dict.fromkeys(part for row in matrix.values() for part in row))
     picture = np.full((TITLE + CELL_H * len(matrix), MARGIN + CELL_W * len(parts), 3), 255, np.uint8)
 
@@ -168,8 +189,10 @@ def matrix_picture(matrix: Mapping[str, Mapping[str, float]]) -> Bytes:
             if part not in row:
                 continue
             x = MARGIN + CELL_W * column
-            shade = int(255 * min(row[part] / MOST_SHARE, 1))
-            color = (255, 150, 140) if row[part] > MOST_SHARE else (255 - shade // 3, 255, 255 - shade // 3)
+            shade = int(255 * min(row[part] / MOST_SHARE, 1)) // 3
+            own = part in OWN.get(name, ())
+            far = row[part] > MOST_SHARE and not own
+            color = (230, 230, 230) if own else (255, 150, 140) if far else (255 - shade, 255, 255 - shade)
             picture[y + 1 : y + CELL_H, x + 1 : x + CELL_W] = color
             write(f"{100 * row[part]:.2f} %", x + 6, y)
     return picture

@@ -53,7 +53,7 @@ def rehashed(path):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     document = module.msgspec.json.decode(members["avatar.json"], type=module.Document)
-    document.content = module._content(document, members)
+    document.content = module._content(module.msgspec.to_builtins(document), members)
     members["avatar.json"] = module.msgspec.json.encode(document)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():

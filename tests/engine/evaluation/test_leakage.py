@@ -8,7 +8,7 @@ import pytest
 from perse_engine.avatars.initial import bare_figure, neutral_camera
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Style
-from perse_engine.evaluation.leakage import leak_matrix, leak_rows, leaks, matrix_picture
+from perse_engine.evaluation.leakage import Leak, leak_matrix, leak_rows, leaks, matrix_picture
 from perse_engine.evaluation.samples import SIDE, explosion, random_state, sample_rows
 from perse_engine.evaluation.subject import Subject
 from perse_engine.evaluation.teacher import Pair
@@ -87,6 +87,16 @@ def test_a_leak_is_found_with_its_style_and_its_part(teacher):
     assert matrix["hat"] == {"left": 0, "right": 0}
     assert "nose in right" in rows["off-diagonal ÷ diagonal, largest"].note
     assert matrix_picture(matrix).shape[2] == 3
+
+
+def test_what_a_category_is_about_is_no_leak():
+    leaks_in = lambda part: [Leak("attr_nose_red", 0.1, 1.0, 10.0, {part: 5.0, "ears": 0.1})]  # noqa: E731
+    rows = [{row.name: row for row in leak_rows(leaks_in(part), CATEGORIES)} for part in ("nose", "eyes")]
+    own, foreign = (row["off-diagonal ÷ diagonal, largest"] for row in rows)
+    assert own.passed
+    assert own.value == pytest.approx(1.0)
+    assert not foreign.passed
+    assert foreign.value == pytest.approx(50.0)
 
 
 def test_an_avatar_without_styles_has_nothing_to_leak():
