@@ -14,6 +14,7 @@ from torch import Tensor
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import take_stance
 from perse_engine.avatars.torch_decode import Parameters, decode_torch, parameters_of, with_parameters
+from perse_engine.errors import PerseError
 from perse_engine.splatting.torch_op import rasterize_torch
 from perse_engine.training.adam import adam_step, fresh_moments
 from perse_engine.training.losses import picture_loss
@@ -23,6 +24,17 @@ Floats = NDArray[np.float32]
 
 LAST_RATE = 0.04
 """Of the first, at the last step."""
+
+
+class Diverged(PerseError):
+    """The loss is no number: nothing can be learnt from there on."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(
+            "training-diverged",
+            f"the loss of step {step} is no number",
+            "what was learnt until then is kept; make the clips again, and report it if that does not help",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +98,11 @@ class Learner:
         }
 
     def learn(self, lesson: Lesson, step: int) -> float:
-        """Take one step and return its loss."""
+        """Take one step and return its loss.
+
+        Raises:
+            Diverged: the loss is no number; nothing has moved.
+        """
         stance = take_stance(self._shared, lesson.state)
         decoded = decode_torch(self._shared, stance, self._parameters)
         means, quaternions, scales, opacities, colors = (tensor.to(self._device) for tensor in decoded)
@@ -97,9 +113,12 @@ class Learner:
         )
         composed = color + (1 - alpha)[..., None] * background
         loss = picture_loss(composed, alpha, target, matte, weights)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise Diverged(step)
         loss.backward()
         self._move(stance.weights, stance.presence, step)
-        return float(loss.detach())
+        return value
 
     def _move(self, weights: Floats, presence: Floats, step: int) -> None:
         share = step / max(self._steps, 1)

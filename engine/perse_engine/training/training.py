@@ -27,7 +27,8 @@ from perse_engine.splatting.rasterize import available_backends
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
 from perse_engine.training.correcting import balanced, start_correctives
 from perse_engine.training.footage import low_pass, photo_view, recorded_views, training_views
-from perse_engine.training.learner import Learner
+from perse_engine.training.learner import Diverged, Learner
+from perse_engine.training.loss_curve import LossCurve
 from perse_engine.training.presets import Preset
 from perse_engine.training.starting import covered, start_avatar
 from perse_engine.training.views import Lessons, View, dwelling
@@ -50,13 +51,14 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
     Args:
         dataset: clips, photo and wardrobe.
         preset: how long and how finely.
-        work: folder of the checkpoint and of the preview picture.
+        work: folder of the checkpoint, of the preview picture and of the loss curve.
         seed: of everything random.
         progress: told every few steps.
 
     Raises:
         InputError: damaged-dataset.
         Cancelled: `progress` said so; a checkpoint is written first.
+        Diverged: as `train_views`.
         OSError: `work` cannot be written.
     """
     progress(STAGE, 0, preset.steps)
@@ -109,7 +111,7 @@ def train_views(
         views: what to learn from.
         photo: the photograph itself, looked at more often; None where there is none.
         preset: how long and how finely.
-        work: folder of the checkpoint and of the preview picture.
+        work: folder of the checkpoint, of the preview picture and of the loss curve.
         seed: of everything random.
         progress: told every few steps.
         recorded: real footage of the person, looked at as often as all synthetic views.
@@ -117,6 +119,7 @@ def train_views(
 
     Raises:
         Cancelled: `progress` said so; a checkpoint is written first.
+        Diverged: a picture or the avatar has numbers that are none; the last good state is written first.
         OSError: `work` cannot be written.
     """
     lessons = Lessons(views, photo, preset, seed, recorded)
@@ -125,22 +128,28 @@ def train_views(
     fingerprint = _fingerprint(start, (*views, *recorded), preset, seed)
     checkpoint = work / CHECKPOINT
     begun = load_checkpoint(checkpoint, fingerprint, arrays)
-    step, pictured = begun, 0.0
+    step, pictured, curve = begun, 0.0, LossCurve(work, begun)
     try:
         for step in range(begun, preset.steps):
             if step % STEPS_BETWEEN_REPORTS == 0:
                 progress(STAGE, step, preset.steps)
             if step > begun and step % STEPS_BETWEEN_CHECKPOINTS == 0:
                 save_checkpoint(checkpoint, step, fingerprint, arrays)
+                curve.write()
             if time.monotonic() - pictured > SECONDS_BETWEEN_PREVIEWS:
                 _write_preview(work / PREVIEW, learner.avatar, photo)
+                curve.write()
                 pictured = time.monotonic()
             loss = learner.learn(lessons.at(step), step)
+            if step % STEPS_BETWEEN_REPORTS == 0:
+                curve.add(step, loss)
             if step % STEPS_BETWEEN_CHECKPOINTS == 0:
                 logger.info("step %d of %d, loss %.4f", step, preset.steps, loss)
-    except Cancelled:
+    except (Cancelled, Diverged):
         save_checkpoint(checkpoint, step, fingerprint, arrays)
+        curve.write()
         raise
+    curve.write()
     if begun < preset.steps:
         save_checkpoint(checkpoint, preset.steps, fingerprint, arrays)
     progress(STAGE, preset.steps, preset.steps)

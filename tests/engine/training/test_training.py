@@ -1,5 +1,6 @@
 """Learning a known avatar from pictures of it."""
 
+import csv
 import dataclasses
 import importlib.util
 import itertools
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.tensors import pack
-from perse_engine.errors import Cancelled, InputError
+from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.progress import silent
 from perse_engine.training.presets import Preset, training_preset
 from perse_engine.training.training import train_views
@@ -202,6 +204,57 @@ train_views(start, views, None, Preset("long", 600, 450, size=SIZE), Path(sys.ar
     whole = train_views(start, views, None, preset, tmp_path / "whole", seed=0, progress=silent)
     assert steps[0] == 200
     assert same(whole, resumed)
+
+
+def poisoned(view):
+    """The view, its weights no numbers, as damaged clips would have it."""
+
+    def read():
+        picture = view.read()
+        return Picture(picture.color, np.full_like(picture.weights, np.nan))
+
+    return dataclasses.replace(view, read=read)
+
+
+def test_a_loss_that_is_no_number_ends_it_and_keeps_what_was_learnt(tmp_path):
+    _, start, views = make_task()
+    unbroken = train_views(start, views, None, QUICK, tmp_path / "whole", seed=0, progress=silent)
+    first = int(np.random.default_rng([0, 0, len(views)]).permutation(len(views))[7])  # what step 7 looks at
+    damaged = [poisoned(view) if k == first else view for k, view in enumerate(views)]
+    with pytest.raises(PerseError, match="step 7") as error:
+        train_views(start, damaged, None, QUICK, tmp_path / "broken", seed=0, progress=silent)
+    assert error.value.code == "training-diverged"
+    # with the picture mended it goes on from there, as if nothing had been
+    resumed = train_views(start, views, None, QUICK, tmp_path / "broken", seed=0, progress=silent)
+    assert same(resumed, unbroken)
+
+
+def test_the_loss_is_shown_while_it_falls(tmp_path):
+    _, start, views = make_task()
+    preset = Preset("test", 600, 80, size=SIZE)
+
+    def stop(stage, done, total):
+        if done >= 40:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_views(start, views, None, preset, tmp_path, seed=0, progress=stop)
+    train_views(start, views, None, preset, tmp_path, seed=0, progress=silent)
+    with (tmp_path / "loss.csv").open(newline="") as stream:
+        rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(stream)]
+    assert [step for step, _ in rows] == list(range(0, 80, 5))
+    losses = np.array([loss for _, loss in rows])
+    assert losses[-4:].mean() < 0.7 * losses[:4].mean()
+    with PillowImage.open(tmp_path / "loss.png") as picture:
+        assert picture.size == (640, 320)
+        assert len(picture.getcolors(1 << 20)) > 3
+
+
+def test_a_damaged_loss_table_is_begun_again(tmp_path):
+    (tmp_path / "loss.csv").write_bytes(b"step,loss\n1,\xff\n")
+    _, start, views = make_task()
+    train_views(start, views, None, QUICK, tmp_path, seed=0, progress=silent)
+    assert (tmp_path / "loss.csv").read_text().splitlines()[0] == "step,loss"
 
 
 def test_lessons_depend_on_the_step_alone():
