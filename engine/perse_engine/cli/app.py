@@ -172,6 +172,20 @@ def evaluate(
     run_evaluate(subject, report, dataset, sitters, footage, json)
 
 
+@app.command(epilog="Example: perse ablate me.draft-0.work --report ablations --preset draft --seeds 3")
+def ablate(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The clips, or the job's folder.")],
+    report: Annotated[Path, typer.Option(help="Folder for report.html, report.json and what is trained.")],
+    preset: Preset = "draft",
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="Trainings of each variant.")] = 1,
+    json: Json = False,
+) -> None:
+    """Train variants of the method on the same clips and hold them beside each other."""
+    from perse_engine.cli.measuring import run_ablate
+
+    run_ablate(dataset, report, preset, seeds, json)
+
+
 @app.command(epilog="Example: perse fitcheck")
 def fitcheck(json: Json = False) -> None:
     """Fit sixty random heads whose truth is known, and say how far off it is."""

@@ -1,4 +1,4 @@
-"""`perse evaluate` and `perse bench`."""
+"""`perse evaluate`, `ablate`, `fitcheck` and `bench`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def run_evaluate(
     apply_thread_budget()
     with watched() as progress:
         rows = evaluate(subject, report, dataset=dataset, sitters=sitters, progress=progress, footage=footage)
+    if json:
+        typer.echo(json_text.dumps([row.to_json() for row in rows], indent=1))
+        return
+    Console().print(table_of(rows))
+    typer.echo(str(report / "report.html"))
+
+
+def run_ablate(folder: Path, report: Path, preset: str, seeds: int, json: bool) -> None:
+    """Train and measure variants on the clips in `folder`; print the table and write it into the folder `report`."""
+    from perse_engine.clips.dataset import load_dataset
+    from perse_engine.service.ablation import ablate
+    from perse_engine.service.evaluation import dataset_in
+    from perse_engine.service.threads import apply_thread_budget
+    from perse_engine.training.presets import training_preset
+
+    chosen = training_preset(preset)
+    apply_thread_budget()
+    with watched() as progress:
+        rows = ablate(load_dataset(dataset_in(folder)), chosen, range(seeds), report, progress)
     if json:
         typer.echo(json_text.dumps([row.to_json() for row in rows], indent=1))
         return

@@ -45,7 +45,7 @@ def evaluate(
     if footage:
         found = _evaluate_footage(subject, dataset, progress)
     elif subject.is_dir():
-        clips = load_dataset(_dataset_in(subject))
+        clips = load_dataset(dataset_in(subject))
         portrait = _portrait_of(clips)
         found = evaluate_clips(Evidence(portrait, clips, _others(people, portrait)), progress)
     else:
@@ -57,7 +57,7 @@ def evaluate(
 def _evaluate_file(path: Path, dataset: Path | None, people: list[Path], progress: Progress) -> Report:
     avatar = load_avatar(path)
     folder = dataset if dataset is not None else _job_of(path)
-    clips = load_dataset(_dataset_in(folder)) if folder is not None else None
+    clips = load_dataset(dataset_in(folder)) if folder is not None else None
     portrait = _portrait_of(clips) if clips is not None else None
     return evaluate_avatar(avatar, path, Evidence(portrait, clips, _others(people, portrait)), progress)
 
@@ -67,10 +67,10 @@ def _evaluate_footage(path: Path, dataset: Path | None, progress: Progress) -> R
     folder = dataset if dataset is not None else _job_of(path)
     if folder is None:
         raise InputError("file-missing", f"the clips of {path.name} are not at hand", "name them with --dataset")
-    return evaluate_footage(avatar, load_dataset(_dataset_in(folder)), progress)
+    return evaluate_footage(avatar, load_dataset(dataset_in(folder)), progress)
 
 
-def _dataset_in(folder: Path) -> Path:
+def dataset_in(folder: Path) -> Path:
     """The clips in a job's folder, or the folder itself."""
     return folder / DATASET if (folder / STATE).exists() else folder
 

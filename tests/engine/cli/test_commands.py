@@ -30,7 +30,9 @@ def pixels(path):
 
 
 def test_the_commands_are_there():
-    words = "portrait build synthesize train render evaluate fitcheck gallery between styles info doctor serve bench"
+    words = (
+        "portrait build synthesize train render evaluate ablate fitcheck gallery between styles info doctor serve bench"
+    )
     assert sorted(COMMANDS) == sorted(words.split())
 
 

@@ -1,0 +1,116 @@
+"""What the parts of the method are worth: variants trained on the same clips with the same seeds, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from perse_engine.avatars.file import save_avatar
+from perse_engine.avatars.state import AvatarState
+from perse_engine.clips.dataset import Dataset
+from perse_engine.errors import InputError
+from perse_engine.evaluation.blends import blend_of_ends
+from perse_engine.evaluation.page import write_report
+from perse_engine.evaluation.rows import Row, shown
+from perse_engine.evaluation.subject import Subject, avatar_subject, teacher_subject
+from perse_engine.evaluation.teacher import LABELS, path_row, split_rows
+from perse_engine.progress import Progress
+from perse_engine.service.bench import machine
+from perse_engine.training.presets import Preset
+from perse_engine.training.training import train
+
+PURE = 1e-3  # how far a weight may lie from 0 or 1 and still be no in-between
+
+WHOLE, ENDS_ONLY = "as it is", "trained without in-betweens"
+NO_SLIDERS, BLEND = "its sliders ignored", "its pictures of the ends laid over each other"
+MEANINGS = {
+    WHOLE: "interpolated faces are learnt from, PERSE section 4.3",
+    ENDS_ONLY: "as many steps on the clips of whole styles alone",
+    NO_SLIDERS: "a rigged avatar without attributes",
+    BLEND: "what any two pictures give",
+}
+"""The variants, and what each stands for."""
+
+
+def without_betweens(dataset: Dataset) -> Dataset:
+    """`dataset` without the frames of styles that have come half way; what is measured by stays."""
+    kept = tuple(frame for frame in dataset.frames if frame.split != "train" or not _is_between(frame.state))
+    return dataclasses.replace(dataset, frames=kept)
+
+
+def ablate(dataset: Dataset, preset: Preset, seeds: Sequence[int], report: Path, progress: Progress) -> list[Row]:
+    """Train and measure every variant, and write the report into the folder `report`.
+
+    What was trained stays there, so the same call goes on where it was broken off.
+
+    Args:
+        dataset: clips that all variants share.
+        seeds: one training of each variant for each; at least one.
+
+    Raises:
+        InputError: no-in-betweens, where the clips have none to leave out or none to measure by.
+        Cancelled: by `progress`.
+    """
+    reduced = without_betweens(dataset)
+    if len(reduced.frames) == len(dataset.frames) or not dataset.of("between"):
+        raise InputError(
+            "no-in-betweens", "the clips hold no in-betweens", "make clips of at least two styles a category"
+        )
+    teacher = teacher_subject(dataset)
+    found: dict[str, list[list[Row]]] = {name: [] for name in MEANINGS}
+    total = 2 * len(seeds)
+    for number, (seed, (name, clips)) in enumerate(
+        (seed, variant) for seed in seeds for variant in ((WHOLE, dataset), (ENDS_ONLY, reduced))
+    ):
+        progress("variants", number, total)
+        work = report / "trained" / f"{name.replace(' ', '_')}-{seed}"
+        avatar = train(clips, preset, work, seed=seed, progress=progress)
+        save_avatar(avatar, work / "avatar.perse")
+        subject = avatar_subject(avatar)
+        found[name].append(_measured(subject, teacher, dataset, progress))
+        if name == WHOLE:
+            found[NO_SLIDERS].append(_measured(_ignoring(subject), teacher, dataset, progress))
+            found[BLEND].append(_measured(_blending(subject), teacher, dataset, progress))
+    progress("variants", total, total)
+    rows = [_joined(name, each) for name, runs in found.items() for each in zip(*runs, strict=True)]
+    about = {"preset": preset.name, "seeds": ", ".join(map(str, seeds)), **machine()}
+    write_report(report, "Ablations", rows, {}, about | MEANINGS)
+    return rows
+
+
+def _is_between(state: AvatarState) -> bool:
+    attributes = [value for name, value in state.sliders.items() if name.startswith("attr_")]
+    return any(PURE < abs(value) < 1 - PURE for value in attributes)
+
+
+def _measured(subject: Subject, teacher: Subject, dataset: Dataset, progress: Progress) -> list[Row]:
+    rows: list[Row] = []
+    for split in LABELS:
+        progress("measuring", len(rows), len(rows) + 1)
+        rows += [row for row in split_rows(subject, teacher, split, dataset.of(split)) if "laid over" not in row.name]
+    return [*rows, path_row(subject)]
+
+
+def _ignoring(subject: Subject) -> Subject:
+    def plain(state: AvatarState) -> AvatarState:
+        face = {name: value for name, value in state.sliders.items() if not name.startswith("attr_")}
+        return dataclasses.replace(state, sliders=face)
+
+    return dataclasses.replace(subject, draw=lambda state, camera: subject.draw(plain(state), camera))
+
+
+def _blending(subject: Subject) -> Subject:
+    return dataclasses.replace(subject, draw=lambda state, camera: blend_of_ends(subject, state, camera))
+
+
+def _joined(variant: str, runs: Sequence[Row]) -> Row:
+    values = [row.value for row in runs if row.value is not None]
+    first = runs[0]
+    if not values:
+        return dataclasses.replace(first, section=variant)
+    spread = ", ".join(f"{value:.4g}" for value in values)
+    note = spread if len(values) > 1 else ""
+    return shown(variant, first.name, float(np.mean(values)), first.unit, note)
