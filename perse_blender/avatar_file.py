@@ -224,7 +224,10 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
 def _directions(arrays: Mapping[str, NDArray[Any]], kind: str) -> Floats:
     """(V, 3, K) from the vertices that each of the K shapes moves; version 1 had them whole."""
     if f"figure.{kind}_directions" in arrays:
-        return arrays[f"figure.{kind}_directions"]
+        whole: Floats = arrays[f"figure.{kind}_directions"]
+        if whole.ndim != 3 or whole.shape[:2] != (len(arrays["figure.vertices"]), 3):
+            raise ValueError(f"the {kind}s' directions have another shape")
+        return whole
     starts, vertices, moves = (arrays[f"figure.{kind}_{name}"] for name in ("starts", "vertices", "moves"))
     shapes = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     directions = np.zeros((len(arrays["figure.vertices"]), 3, len(starts) - 1), np.float32)

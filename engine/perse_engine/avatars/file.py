@@ -156,17 +156,18 @@ def _read(path: Path) -> tuple[Document, dict[str, bytes]]:
         )
     try:
         plain = msgspec.json.decode(members[DOCUMENT], type=dict[str, Any])
-        content = _content(plain, members)
+        if _content(plain, members) != plain.get("content"):
+            raise ValueError("its content does not match its hash")
         if header.version != VERSION:
             plain, members[TENSORS] = upgraded(plain, members[TENSORS], header.version)
         document = msgspec.convert(plain, Document)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError, safetensors.SafetensorError) as error:
+    except (
+        msgspec.MsgspecError, RecursionError, ValueError, KeyError, TypeError, safetensors.SafetensorError
+    ) as error:  # fmt: skip
         _edited(path, error)
     shown = {match[1] for name in members if (match := STYLE_THUMBNAIL.fullmatch(name))}
     if shown != {style.slider for style in document.styles}:
         _edited(path, "its styles have other thumbnails")
-    if content != document.content:
-        _edited(path, "its content does not match its hash")
     return document, members
 
 

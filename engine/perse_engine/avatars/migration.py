@@ -24,7 +24,7 @@ def upgraded(document: Plain, tensors: bytes, version: int) -> tuple[Plain, byte
         version: one of `STEPS`, or later.
 
     Raises:
-        ValueError: the file is not as its version is written.
+        ValueError, KeyError, TypeError: the file is not as its version is written.
         safetensors.SafetensorError: likewise.
     """
     while version in STEPS:
@@ -38,9 +38,10 @@ def _from_1(document: Plain, tensors: bytes) -> tuple[Plain, bytes]:
     arrays = safetensors.numpy.load(tensors)
     for kind in ("expression", "style"):
         directions = arrays.pop(f"figure.{kind}_directions", None)
-        if directions is None or directions.ndim != 3:
+        expected = (len(arrays["figure.vertices"]), 3, len(document[f"{kind}s"]))
+        if directions is None or directions.dtype != np.float16 or directions.shape != expected:
             raise ValueError(f"it lacks the {kind}s' directions")
-        moves = moves_of(directions.astype(np.float16))
+        moves = moves_of(directions)
         for name in ("starts", "vertices", "moves"):
             arrays[f"figure.{kind}_{name}"] = getattr(moves, name)
     return {**document, "version": 2}, safetensors.numpy.save(arrays)

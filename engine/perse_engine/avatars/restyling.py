@@ -18,6 +18,8 @@ from perse_engine.errors import InputError
 
 LONGEST = 48
 """Characters that a slider's name may have."""
+LONGEST_LABEL = 200
+"""Characters that what people read may have."""
 SURE = 1e-4
 """Where a gate is less open than this, a mixture has no entry: half precision would hold little of it."""
 
@@ -34,6 +36,8 @@ def slider_name(category: str, label: str) -> str:
     name = f"attr_{category}_{word}"
     if not word:
         raise InputError("bad-name", f"no slider can be named after {label!r}", "use letters or digits")
+    if len(label.strip()) > LONGEST_LABEL:
+        raise InputError("bad-name", "the name is too long", f"use at most {LONGEST_LABEL} characters")
     if len(name) > LONGEST:
         raise InputError(
             "bad-name", f"the name {label!r} is too long", f"use at most {LONGEST - len(name) + len(word)} characters"
@@ -127,6 +131,8 @@ def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Av
     _refuse_taken(avatar, slider)
     chosen = {avatar.styles[k].slider: value for k, value in zip(numbers, weights.values(), strict=True)}
     shares = style_weights(avatar.styles, chosen)
+    if not all(shares[k] > 0 for k in numbers):
+        raise InputError("not-a-mixture", "a style whose range ends at 0 has no share", "leave it out")
     looks, figure = avatar.appearance, avatar.figure
     mixture = _mixed(avatar, shares, presence(avatar.styles, shares))
     betweens = {avatar.styles[k].between for k in numbers}
@@ -151,7 +157,7 @@ def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Av
 def _mixed(avatar: Avatar, weights: Floats, shown: Floats) -> Appearance:
     """What the styles at `weights` paint together, as one style that is fully there."""
     looks, count = avatar.appearance, avatar.count
-    total = min(float(shown.sum()), 1.0)
+    total = min(float(shown.sum(dtype=np.float64)), 1.0)
     gates, onsets, moves = np.zeros(count), np.zeros(count), np.zeros((count, 3))
     colors, coverages = np.zeros((count, 3)), np.zeros(count)
     softness = 0.0
@@ -166,6 +172,7 @@ def _mixed(avatar: Avatar, weights: Floats, shown: Floats) -> Appearance:
         coverages[at] += amount / (1 + np.exp(-looks.coverage_logits[own].astype(np.float64)))
         moves[at] += float(weights[k]) * looks.gates[own].astype(np.float64)[:, None] * looks.offsets[own]
         softness += share * float(looks.softness[k])
+    softness = min(softness, 1.0)
     # what one style moves, but does not paint at this presence, has an entry as well
     touched = np.flatnonzero((gates > SURE) | (np.abs(moves).max(1) > 1e-6))
     gate = np.maximum(gates[touched], SURE)

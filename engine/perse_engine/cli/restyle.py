@@ -19,7 +19,10 @@ def run_mix(path: Path, parts: Sequence[str], name: str, out: Path | None) -> No
     """Give the avatar at `path` one more style, a mixture of `parts`, each slider=share."""
     from perse_engine.avatars.restyling import with_mixture
 
-    weights = dict(_share(text) for text in parts)
+    shares = [_share(text) for text in parts]
+    weights = dict(shares)
+    if len(weights) < len(shares):
+        raise InputError("bad-share", "a style is named twice", "name each style once")
     _change(path, out, lambda avatar: with_mixture(avatar, weights, name), f"mixed {' '.join(parts)} as {name}")
 
 
@@ -42,7 +45,8 @@ def _change(path: Path, out: Path | None, change: Callable[[Avatar], Avatar], wh
 
     before = load_avatar(path)
     avatar = change(before)
-    history = [*before.provenance.get("restyled", []), what]
+    known = before.provenance.get("restyled", [])
+    history = [*(known if isinstance(known, list) else []), what]
     target = out if out is not None else path
     save_avatar(dataclasses.replace(avatar, provenance={**before.provenance, "restyled": history}), target)
     for style in avatar.styles:

@@ -20,8 +20,9 @@ def ends(subject: Subject, state: AvatarState) -> list[tuple[AvatarState, float]
     """States that wear at most one style of each category in full, and their shares, which add up to 1.
 
     `state` is the mean of them: its category weights are the chances of each style, and categories are independent.
+    Weights outside [0, 1], which are no in-betweens, count as the nearer end.
     """
-    weights = style_weights(subject.styles, state.sliders)
+    weights = np.clip(style_weights(subject.styles, state.sliders), 0, 1)
     choices: list[list[tuple[str | None, float]]] = []
     for category in dict.fromkeys(style.category for style in subject.styles):
         worn = [

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
+from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import Dataset
 from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.evaluation.landmark_check import found_again_rows
@@ -56,7 +57,11 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     """Measure the avatar that lies at `path`. What cannot be measured has a row that says why."""
     subject = avatar_subject(avatar)
     report = against_photo(subject, evidence, progress)
-    rows, pictures = _against_teacher(subject, evidence.dataset, progress)
+    taught = _taught(subject, evidence.dataset)
+    if len(taught.styles) < len(subject.styles):
+        new = ", ".join(style.slider for style in subject.styles if style not in taught.styles)
+        report.rows.append(not_run("teacher", new, "the clips do not have it"))
+    rows, pictures = _against_teacher(taught, evidence.dataset, progress)
     report.rows.extend(rows)
     report.pictures.update(pictures)
     if evidence.dataset is not None:
@@ -69,7 +74,7 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     report.pictures.update(pictures)
     progress("in-betweens", 1, 1)
     teacher = teacher_subject(evidence.dataset) if evidence.dataset is not None else None
-    rows, pictures = sample_rows(subject, teacher, progress)
+    rows, pictures = sample_rows(taught, teacher, progress)
     report.rows.extend(rows)
     report.pictures.update(pictures)
     progress("playback", 0, 2)
@@ -130,7 +135,8 @@ def _against_teacher(
     rows = []
     for number, split in enumerate(LABELS):
         progress("teacher", number, len(LABELS) + 1)
-        rows += split_rows(subject, teacher, split, dataset.of(split))
+        frames = [frame for frame in dataset.of(split) if _has(subject, frame.state)]
+        rows += split_rows(subject, teacher, split, frames)
     progress("teacher", len(LABELS), len(LABELS) + 1)
     rows.append(path_row(subject))
     progress("teacher", len(LABELS) + 1, len(LABELS) + 1)
@@ -139,6 +145,19 @@ def _against_teacher(
     matrix = leak_matrix(found, categories)
     pictures = {"leakage, % of what a category changes": matrix_picture(matrix)} if matrix else {}
     return rows + leak_rows(found, categories), pictures
+
+
+def _taught(subject: Subject, dataset: Dataset | None) -> Subject:
+    """The subject with those styles alone that the clips have: others were mixed or named since."""
+    if dataset is None:
+        return subject
+    known = {style.slider for style in dataset.wardrobe.styles}
+    return dataclasses.replace(subject, styles=tuple(style for style in subject.styles if style.slider in known))
+
+
+def _has(subject: Subject, state: AvatarState) -> bool:
+    sliders = {style.slider for style in subject.styles}
+    return all(name in sliders for name in state.sliders if name.startswith("attr_"))
 
 
 def _strip(pair: PhotoPair) -> dict[str, Bytes]:

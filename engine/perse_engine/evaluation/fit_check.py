@@ -16,6 +16,7 @@ from perse_engine.heads.posing import rest_head
 from perse_engine.portraits.correspondence import Correspondence, find_correspondence
 from perse_engine.portraits.expression_priors import expression_priors
 from perse_engine.portraits.fit import Fit, fit_head, photo_lens
+from perse_engine.portraits.landmark_response import landmark_response
 from perse_engine.portraits.landmarks import FaceTracker
 from perse_engine.portraits.matting import Matter
 from perse_engine.portraits.parsing import EmbeddedParser
@@ -47,7 +48,7 @@ class Recovered:
 
 
 def recover(head: Head, truth: RandomHead, correspondence: Correspondence, tracker: FaceTracker) -> Recovered:
-    """Track and fit one picture as `fit_portrait` does.
+    """Track and fit one picture as `fit_portrait` does, but for its details, which follow the fit.
 
     Raises:
         InputError: no face is found in the picture.
@@ -58,7 +59,9 @@ def recover(head: Head, truth: RandomHead, correspondence: Correspondence, track
     matte = Matter().matte(truth.picture, face.landmarks)
     camera = dataclasses.replace(lens, view=fit.view())
     parts = EmbeddedParser().parse(truth.picture, matte, face.landmarks, head, fit.vertices(head), camera)
-    return compare(head, truth, refine_fit(head, fit, face, lens, truth.picture, matte, parts))
+    return compare(
+        head, truth, refine_fit(head, fit, face, lens, truth.picture, matte, parts, landmark_response(head, tracker))
+    )
 
 
 def compare(head: Head, truth: RandomHead, fit: Fit) -> Recovered:

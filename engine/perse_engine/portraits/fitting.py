@@ -22,6 +22,7 @@ from perse_engine.portraits.fit import Fit, fit_head, photo_lens
 from perse_engine.portraits.hair_shell import build_grid, shell_mesh
 from perse_engine.portraits.hair_texture import kept_cells, paint_hair
 from perse_engine.portraits.images import Photo, read_image
+from perse_engine.portraits.landmark_response import landmark_response
 from perse_engine.portraits.landmarks import Face
 from perse_engine.portraits.lids import closing_lids
 from perse_engine.portraits.light import albedo_of, find_light, photo_relief
@@ -91,7 +92,8 @@ def fit_portrait(
     offsets = detail_offsets(head, correspondence, face, rest, seen)
     parser = parser or EmbeddedParser()
     parts = parser.parse(photo.pixels, matte, face.landmarks, head, rest + offsets, seen)
-    fit = refine_fit(head, fit, face, lens, photo.pixels, matte, parts, expected)
+    response = landmark_response(head, tracker)
+    fit = refine_fit(head, fit, face, lens, photo.pixels, matte, parts, response, expected)
     seen = dataclasses.replace(lens, view=fit.view())
     rest = pose_head(head, _still(fit)).vertices
     offsets = detail_offsets(head, correspondence, face, rest, seen)

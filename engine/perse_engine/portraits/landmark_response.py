@@ -21,6 +21,7 @@ from perse_engine.heads.head import Head
 from perse_engine.heads.posing import rotation_matrices
 from perse_engine.portraits.correspondence import head_hash
 from perse_engine.portraits.fit import Fit
+from perse_engine.portraits.landmarks import FaceTracker, Tracker
 
 Floats = NDArray[np.float64]
 
@@ -60,10 +61,10 @@ def _read(path: Path) -> tuple[str, LandmarkResponse]:
         return str(kept["head"]), response
 
 
-def landmark_response(head: Head) -> LandmarkResponse | None:
-    """The response to `head`, or None for heads of which none was measured."""
+def landmark_response(head: Head, tracker: FaceTracker) -> LandmarkResponse | None:
+    """How `tracker` errs on `head`, or None where nobody measured it: for other heads and other trackers."""
     name, response = _read(DATA)
-    return response if name == head_hash(head) else None
+    return response if name == head_hash(head) and isinstance(tracker, Tracker) else None
 
 
 def turn_of(rotation: Floats) -> tuple[float, float, float]:
@@ -89,7 +90,7 @@ def upright(rotation: Floats, seen: Floats) -> Floats:
     yaw, _, roll = turn_of(rotation)
     distance = float(np.linalg.norm(seen[33] - seen[263])) / max(math.cos(yaw), 0.5)
     c, s = math.cos(roll), math.sin(roll)
-    return np.array([[c, -s], [s, c]]) / distance
+    return np.array([[c, s], [-s, c]]) / distance
 
 
 class LandmarkEvidence:

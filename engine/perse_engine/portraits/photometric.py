@@ -72,13 +72,14 @@ class PictureEvidence:
         self.lips = np.clip(head.regions["lips"] * 1.6 - 0.6, 0, 1)[:, None]
         self.camera, warp = _window(face, lens)
         scale = EYES_PX / face.eye_distance
+        centered = warp + [[0, 0, scale / 2 - 0.5]] * 2  # OpenCV's pixels have their centres at whole numbers
 
         def read(field: NDArray) -> Image:
             field = np.asarray(field, np.float32)
             if scale < 1:
                 field = cv2.GaussianBlur(field, (0, 0), 0.4 / scale)
             size = (self.camera.width, self.camera.height)
-            return np.asarray(cv2.warpAffine(field, warp, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
+            return np.asarray(cv2.warpAffine(field, centered, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
         alpha = np.clip(read(matte), 0, 1)
         self.pixels = read(pixels) / 255

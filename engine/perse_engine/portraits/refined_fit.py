@@ -16,7 +16,7 @@ from perse_engine.heads.head import Head
 from perse_engine.heads.posing import rotation_matrices
 from perse_engine.portraits.expression_priors import ExpressionPriors, expression_priors
 from perse_engine.portraits.fit import Fit, minimize_in_box
-from perse_engine.portraits.landmark_response import LandmarkEvidence, landmark_response
+from perse_engine.portraits.landmark_response import LandmarkEvidence, LandmarkResponse
 from perse_engine.portraits.landmarks import Face
 from perse_engine.portraits.parts import Mask
 from perse_engine.portraits.photometric import PictureEvidence
@@ -35,17 +35,20 @@ def refine_fit(
     pixels: NDArray[np.uint8],
     matte: Mask,
     parts: Mapping[str, Mask],
+    response: LandmarkResponse | None,
     expected: NDArray[np.floating] | None = None,
 ) -> Fit:
-    """A better fit of `head` to the same picture; `fit` itself for heads whose landmark response is not known.
+    """A better fit of `head` to the same picture; `fit` itself where `response` is not known.
+
+    Its `residual` stays that of `fit`. Antagonists may both act a little, as the evidence says.
 
     Args:
         fit: as `fit_head` finds it.
         pixels: (H, W, 3) sRGB, the picture that `lens` takes.
         matte, parts: (H, W) masks.
+        response: how the landmarks err that `face` has, see `landmark_response`.
         expected: (S,) the identity before looking; the mean head where None.
     """
-    response = landmark_response(head)
     if response is None:
         return fit
     priors = expression_priors(head)

@@ -27,12 +27,12 @@ LAST_RATE = 0.04
 
 
 class Diverged(PerseError):
-    """The loss is no number: nothing can be learnt from there on."""
+    """The loss, or what is learnt, is no number: nothing can be learnt from there on."""
 
     def __init__(self, step: int) -> None:
         super().__init__(
             "training-diverged",
-            f"the loss of step {step} is no number",
+            f"at step {step} the loss or the avatar is no number any more",
             "what was learnt until then is kept; make the clips again, and report it if that does not help",
         )
 

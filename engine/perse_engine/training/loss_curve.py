@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import cv2
 import numpy as np
 
 from perse_engine.files import atomic_write
+
+logger = logging.getLogger(__name__)
 
 TABLE, PICTURE = "loss.csv", "loss.png"
 WIDTH, HEIGHT, MARGIN = 640, 320, 44
@@ -36,19 +39,18 @@ class LossCurve:
         self._rows.append((step, loss))
 
     def write(self) -> None:
-        """Write the table and the picture.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
+        """Write the table and the picture; a by-product, so that it cannot be written is only logged."""
         text = io.StringIO()
         table = csv.writer(text)
         table.writerow(("step", "loss"))
         table.writerows((step, f"{loss:.6g}") for step, loss in self._rows)
-        with atomic_write(self._folder / TABLE) as stream:
-            stream.write(text.getvalue().encode())
-        with atomic_write(self._folder / PICTURE) as stream:
-            stream.write(cv2.imencode(".png", self._picture())[1].tobytes())
+        try:
+            with atomic_write(self._folder / TABLE) as stream:
+                stream.write(text.getvalue().encode())
+            with atomic_write(self._folder / PICTURE) as stream:
+                stream.write(cv2.imencode(".png", self._picture())[1].tobytes())
+        except OSError as error:
+            logger.warning("the loss curve cannot be written: %s", error)
 
     def _picture(self) -> np.ndarray:
         """(HEIGHT, WIDTH, 3): the smoothed loss, its axis logarithmic."""

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +119,7 @@ def train_views(
 
     Raises:
         Cancelled: `progress` said so; a checkpoint is written first.
-        Diverged: a picture or the avatar has numbers that are none; the last good state is written first.
+        Diverged: a picture or the avatar has numbers that are none; the checkpoint is of the last good state.
         OSError: `work` cannot be written.
     """
     lessons = Lessons(views, photo, preset, seed, recorded)
@@ -134,6 +134,7 @@ def train_views(
             if step % STEPS_BETWEEN_REPORTS == 0:
                 progress(STAGE, step, preset.steps)
             if step > begun and step % STEPS_BETWEEN_CHECKPOINTS == 0:
+                _refuse_strays(arrays, step)
                 save_checkpoint(checkpoint, step, fingerprint, arrays)
                 curve.write()
             if time.monotonic() - pictured > SECONDS_BETWEEN_PREVIEWS:
@@ -146,14 +147,26 @@ def train_views(
             if step % STEPS_BETWEEN_CHECKPOINTS == 0:
                 logger.info("step %d of %d, loss %.4f", step, preset.steps, loss)
     except (Cancelled, Diverged):
-        save_checkpoint(checkpoint, step, fingerprint, arrays)
+        if _sound(arrays):
+            save_checkpoint(checkpoint, step, fingerprint, arrays)
         curve.write()
         raise
-    curve.write()
+    _refuse_strays(arrays, step)
     if begun < preset.steps:
         save_checkpoint(checkpoint, preset.steps, fingerprint, arrays)
+    curve.write()
     progress(STAGE, preset.steps, preset.steps)
     return _detached(learner.avatar)
+
+
+def _sound(arrays: Mapping[str, NDArray[np.float32]]) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in arrays.values())
+
+
+def _refuse_strays(arrays: Mapping[str, NDArray[np.float32]], step: int) -> None:
+    """Rasterisers pass over what is no number, so that no loss tells of it."""
+    if not _sound(arrays):
+        raise Diverged(step)
 
 
 def _detached(avatar: Avatar) -> Avatar:

@@ -1,12 +1,15 @@
 """Files of every version that was ever written are still read. tests/engine/avatars/files has one of each."""
 
+import hashlib
 import io
 import json
 import zipfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
 from perse_engine.avatars.document import VERSION
@@ -63,18 +66,22 @@ def test_a_change_is_noticed_in_every_version(path, tmp_path):
         assert error.value.code == "edited-avatar"
 
 
-@pytest.mark.parametrize("damage", ["figure.style_directions", "figure.vertices"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda arrays: arrays.pop("figure.style_directions"),
+        lambda arrays: arrays.pop("figure.vertices"),
+        lambda arrays: arrays.update({"figure.style_directions": np.zeros((0, 3, 1 << 40), np.float16)}),
+        lambda arrays: arrays.update({"figure.style_directions": np.zeros((4,), np.float16)}),
+        lambda arrays: arrays.update({"figure.expression_directions": np.zeros((9, 3, 2), np.float64)}),
+    ],
+)
 def test_an_old_file_that_lacks_something_is_refused(damage, tmp_path):
-    import hashlib
-
-    import msgspec
-    import safetensors.numpy
-
     path = tmp_path / "lacking.perse"
     with zipfile.ZipFile(FILES[0]) as old:
         members = {name: old.read(name) for name in old.namelist()}
     arrays = safetensors.numpy.load(members["tensors.safetensors"])
-    del arrays[damage]
+    damage(arrays)
     members["tensors.safetensors"] = safetensors.numpy.save(arrays)
     document = json.loads(members[DOCUMENT])
     del document["content"]

@@ -39,6 +39,29 @@ def test_a_mixture_with_offsets_moves_what_its_parts_move(avatar):
     np.testing.assert_allclose(mixed.figure.style_directions[:, :, -1], expected, atol=1e-7)
 
 
+def test_every_mixture_comes_back_from_disk(avatar, tmp_path):
+    """Shares whose sum is not exactly one, of styles that come evenly: sums in single precision stray past 1."""
+    looks = dataclasses.replace(
+        avatar.appearance,
+        softness=np.ones(4, np.float32),
+        onsets=np.zeros_like(avatar.appearance.onsets),
+    )
+    even = dataclasses.replace(avatar, appearance=looks)
+    rng = np.random.default_rng(0)
+    for number, (a, b) in enumerate([(0.35, 0.55), (0.4, 0.5), (0.15, 0.5), *rng.uniform(0.01, 1, (12, 2)).round(2)]):
+        mixed = with_mixture(even, {"attr_hair_red": float(a), "attr_hair_blue": float(b)}, f"mix {number}")
+        save_avatar(mixed, tmp_path / "a.perse")
+        assert load_avatar(tmp_path / "a.perse").styles[-1].label == f"mix {number}"
+
+
+def test_a_style_that_only_goes_down_has_no_share(avatar):
+    down = dataclasses.replace(avatar.styles[1], soft_min=-1.0, soft_max=0.0, hard_min=-1.0, hard_max=0.0)
+    odd = dataclasses.replace(avatar, styles=(avatar.styles[0], down, *avatar.styles[2:]))
+    with pytest.raises(InputError) as error:
+        with_mixture(odd, {"attr_hair_red": 0.5, "attr_hair_blue": 0.5}, "Down")
+    assert error.value.code == "not-a-mixture"
+
+
 @pytest.mark.parametrize("gone", [0, 1, 2, 3])
 def test_without_a_style_the_others_are_the_same(avatar, gone):
     slider = avatar.styles[gone].slider
@@ -97,6 +120,7 @@ def test_a_restyled_avatar_comes_back_from_disk(avatar, tmp_path):
         (lambda a: with_mixture(a, {"attr_hair_red": 0.5, "attr_hair_blue": 0.5}, "!!"), "bad-name"),
         (lambda a: with_mixture(a, {"attr_hair_red": 0.5, "attr_hair_blue": 0.5}, "x" * 60), "bad-name"),
         (lambda a: renamed_style(a, "attr_hair_red", "blue"), "name-taken"),
+        (lambda a: renamed_style(a, "attr_hair_red", "x" + "!" * 250), "bad-name"),
         (lambda a: renamed_style(a, "attr_hair_pink", "blue"), "unknown-slider"),
         (lambda a: without_style(a, "attr_hair_pink"), "unknown-slider"),
     ],

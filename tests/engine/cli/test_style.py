@@ -72,6 +72,7 @@ def test_the_file_itself_is_changed_without_out(perse, styled):
     [
         (("mix", "attr_nose_long=0.5", "attr_nose_wide=x", "--name", "A"), "bad-share"),
         (("mix", "attr_nose_long=0.5", "--name", "A"), "not-a-mixture"),
+        (("mix", "attr_nose_long=0.5", "attr_nose_long=0.1", "--name", "A"), "bad-share"),
         (("remove", "attr_nose_flat"), "unknown-slider"),
         (("rename", "attr_nose_long", "--name", "wide"), "name-taken"),
     ],

@@ -229,6 +229,24 @@ def test_a_loss_that_is_no_number_ends_it_and_keeps_what_was_learnt(tmp_path):
     assert same(resumed, unbroken)
 
 
+def test_an_avatar_of_no_numbers_is_never_kept(tmp_path):
+    """Rasterisers pass over what is no number, so that the loss does not tell of it."""
+    _, start, views = make_task()
+    colors = start.colors.copy()
+    colors[3] = np.nan
+    with pytest.raises(PerseError) as error:
+        train_views(dataclasses.replace(start, colors=colors), views, None, QUICK, tmp_path, seed=0, progress=silent)
+    assert error.value.code == "training-diverged"
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_loss_curve_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "loss.csv").mkdir()
+    _, start, views = make_task()
+    train_views(start, views, None, QUICK, tmp_path, seed=0, progress=silent)
+    assert (tmp_path / "checkpoint.safetensors").is_file()
+
+
 def test_the_loss_is_shown_while_it_falls(tmp_path):
     _, start, views = make_task()
     preset = Preset("test", 600, 80, size=SIZE)
