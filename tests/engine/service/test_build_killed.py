@@ -18,8 +18,10 @@ PERSE = """
 import perse_engine.clips.presets as clips, perse_engine.training.presets as training
 clips.PRESETS["draft"] = clips.ClipsPreset("draft", base=6, style=1, pair=0, combinations=2, held_out=2, size=128)
 training.PRESETS["draft"] = training.Preset("draft", 3_000, 60, size=128)
-import perse_engine.evaluation.teacher as teacher
-teacher.LEAK_VIEWS, teacher.LEAK_SIDE, teacher.PATH_STEPS = teacher.LEAK_VIEWS[:1], 128, 3
+import perse_engine.evaluation.leakage as leakage, perse_engine.evaluation.teacher as teacher
+leakage.VIEWS, leakage.SIDE, teacher.PATH_STEPS = leakage.VIEWS[:1], 128, 3
+import perse_engine.evaluation.samples as samples
+samples.sample_rows.__defaults__ = (4,)
 from perse_engine.cli import main
 main()
 """
