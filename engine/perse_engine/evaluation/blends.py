@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -40,6 +41,11 @@ def ends(subject: Subject, state: AvatarState) -> list[tuple[AvatarState, float]
         share = float(np.prod([weight for _, weight in combination]))
         found.append((AvatarState(sliders, state.pose, state.transforms), share))
     return found
+
+
+def blending(subject: Subject) -> Subject:
+    """The subject as whoever has nothing but its pictures of the ends would draw it."""
+    return dataclasses.replace(subject, draw=lambda state, camera: blend_of_ends(subject, state, camera))
 
 
 def blend_of_ends(subject: Subject, state: AvatarState, camera: Camera) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import Dataset
+from perse_engine.evaluation.blends import blending
 from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.evaluation.landmark_check import found_again_rows
 from perse_engine.evaluation.leakage import leak_matrix, leak_rows, leaks, matrix_picture
@@ -137,6 +138,9 @@ def _against_teacher(
         progress("teacher", number, len(LABELS) + 1)
         frames = [frame for frame in dataset.of(split) if _has(subject, frame.state)]
         rows += split_rows(subject, teacher, split, frames)
+        if split == "between" and frames:
+            blended = split_rows(blending(subject), teacher, split, frames)
+            rows += [dataclasses.replace(row, section="ends laid over each other instead") for row in blended]
     progress("teacher", len(LABELS), len(LABELS) + 1)
     rows.append(path_row(subject))
     progress("teacher", len(LABELS) + 1, len(LABELS) + 1)

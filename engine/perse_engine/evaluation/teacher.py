@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import ClipFrame
 from perse_engine.clips.planned import Split
-from perse_engine.evaluation.blends import blend_of_ends
 from perse_engine.evaluation.metrics import Mask, over, psnr, step_uniformity
 from perse_engine.evaluation.rows import Row, at_least, not_run, shown
 from perse_engine.evaluation.subject import Subject
@@ -48,8 +47,7 @@ def premultiplied(picture: Bytes) -> Floats:
 
 
 def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence[ClipFrame]) -> list[Row]:
-    """Mean foreground PSNR over the frames of a split, at 256 and 512 pixels; of in-betweens also mean FLIP, and both
-    for a plain blend of the avatar's pictures of the ends.
+    """Mean foreground PSNR over the frames of a split, at 256 and 512 pixels; of in-betweens also mean FLIP.
 
     A frame that is stored at another size is drawn by the teacher again.
     """
@@ -69,13 +67,6 @@ def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence
             rows.append(shown("teacher", name, mean, "dB", note))
         if split == "between" and side == SIDES[0]:
             rows.append(flip_row(pairs, name))
-            blended = [
-                Pair(pair.teacher, blend_of_ends(avatar, frame.state, frame.camera.resized(side, side)))
-                for pair, frame in zip(pairs, frames, strict=True)
-            ]
-            name = f"pictures of the ends laid over each other instead, {side}²"
-            rows.append(shown("teacher", name, float(np.mean([foreground_psnr(pair) for pair in blended])), "dB"))
-            rows.append(flip_row(blended, name))
     return rows
 
 

@@ -95,6 +95,7 @@ class PictureEvidence:
         face_only = head.shape_directions[head.regions["face"] > 0.5].reshape(-1, head.shape_directions.shape[2])
         _, directions = np.linalg.eigh((face_only.T @ face_only).astype(np.float64))
         self.directions = directions[:, -DIRECTIONS:]
+        self.shapes = np.tensordot(head.shape_directions, self.directions.astype(np.float32), 1)
 
     def system(self, fit: Fit, free: NDArray[np.bool_], high: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Hessian and gradient over 3 of turn, 3 of shift, S of identity and E of expression, at `fit`.
@@ -147,8 +148,7 @@ class PictureEvidence:
         for axis, step in zip(np.eye(3), (across, across, along), strict=True):
             moves.append((vertices + step * axis, step))
         rotation = fit.rotation.T.astype(np.float32)
-        shapes = np.tensordot(self.head.shape_directions, self.directions.astype(np.float32), 1)
-        moves += [(vertices + deviations * (shapes[:, :, k] @ rotation), deviations) for k in range(DIRECTIONS)]
+        moves += [(vertices + deviations * (self.shapes[:, :, k] @ rotation), deviations) for k in range(DIRECTIONS)]
         for k in np.flatnonzero(free):
             change = amount if fit.expression[k] + amount <= high[k] else -amount
             moves.append((vertices + change * (self.head.expression_directions[:, :, k] @ rotation), change))

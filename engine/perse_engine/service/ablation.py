@@ -12,7 +12,7 @@ from perse_engine.avatars.file import save_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import Dataset
 from perse_engine.errors import InputError
-from perse_engine.evaluation.blends import blend_of_ends
+from perse_engine.evaluation.blends import blending
 from perse_engine.evaluation.page import write_report
 from perse_engine.evaluation.rows import Row, shown
 from perse_engine.evaluation.subject import Subject, avatar_subject, teacher_subject
@@ -73,7 +73,7 @@ def ablate(dataset: Dataset, preset: Preset, seeds: Sequence[int], report: Path,
         found[name].append(_measured(subject, teacher, dataset, progress))
         if name == WHOLE:
             found[NO_SLIDERS].append(_measured(_ignoring(subject), teacher, dataset, progress))
-            found[BLEND].append(_measured(_blending(subject), teacher, dataset, progress))
+            found[BLEND].append(_measured(blending(subject), teacher, dataset, progress))
     progress("variants", total, total)
     rows = [_joined(name, each) for name, runs in found.items() for each in zip(*runs, strict=True)]
     about = {"preset": preset.name, "seeds": ", ".join(map(str, seeds)), **machine()}
@@ -90,7 +90,7 @@ def _measured(subject: Subject, teacher: Subject, dataset: Dataset, progress: Pr
     rows: list[Row] = []
     for split in LABELS:
         progress("measuring", len(rows), len(rows) + 1)
-        rows += [row for row in split_rows(subject, teacher, split, dataset.of(split)) if "laid over" not in row.name]
+        rows += split_rows(subject, teacher, split, dataset.of(split))
     return [*rows, path_row(subject)]
 
 
@@ -100,10 +100,6 @@ def _ignoring(subject: Subject) -> Subject:
         return dataclasses.replace(state, sliders=face)
 
     return dataclasses.replace(subject, draw=lambda state, camera: subject.draw(plain(state), camera))
-
-
-def _blending(subject: Subject) -> Subject:
-    return dataclasses.replace(subject, draw=lambda state, camera: blend_of_ends(subject, state, camera))
 
 
 def _joined(variant: str, runs: Sequence[Row]) -> Row:

@@ -107,6 +107,7 @@ def recording(shifted, portrait, astronaut_face, tracker):
 
 def test_the_portraits_own_frame_is_as_the_portrait_has_it(recording, portrait):
     np.testing.assert_allclose(recording.views[0], portrait.camera.view, atol=4e-3)
+    # the portrait is fitted to the picture too, which tells of lids a little that landmarks do not: 0.085 at most here
     np.testing.assert_allclose(recording.expressions[0], portrait.state.expression, atol=0.1)
     np.testing.assert_allclose(recording.poses[0, 1], portrait.state.pose[1], atol=0.03)
 
