@@ -68,7 +68,7 @@ def renamed_style(avatar: Avatar, slider: str, label: str) -> Avatar:
     old = avatar.styles[number]
     new = dataclasses.replace(old, slider=slider_name(old.category, label), label=label.strip())
     if new.slider != old.slider:
-        _refuse_taken(avatar, new.slider)
+        refuse_taken(avatar, new.slider)
     styles = (*avatar.styles[:number], new, *avatar.styles[number + 1 :])
     sliders = {(new.slider if name == old.slider else name): v for name, v in avatar.photo_state.sliders.items()}
     return dataclasses.replace(
@@ -128,7 +128,7 @@ def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Av
         )
     category = categories.pop()
     slider = slider_name(category, label)
-    _refuse_taken(avatar, slider)
+    refuse_taken(avatar, slider)
     chosen = {avatar.styles[k].slider: value for k, value in zip(numbers, weights.values(), strict=True)}
     shares = style_weights(avatar.styles, chosen)
     if not all(shares[k] > 0 for k in numbers):
@@ -206,6 +206,11 @@ def _with_styles(avatar: Avatar, styles: tuple[Style, ...]) -> Avatar:
     return dataclasses.replace(avatar, styles=styles, figure=figure)
 
 
-def _refuse_taken(avatar: Avatar, slider: str) -> None:
+def refuse_taken(avatar: Avatar, slider: str) -> None:
+    """Refuse a slider that there is already.
+
+    Raises:
+        InputError: name-taken.
+    """
     if any(style.slider == slider for style in avatar.styles):
         raise InputError("name-taken", f"there is a slider {slider} already", "choose another name")

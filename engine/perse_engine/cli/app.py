@@ -245,6 +245,33 @@ StyleName = Annotated[str, typer.Option("--name", help="What people will read; t
 Elsewhere = Annotated[Path | None, typer.Option("--out", help="Write here instead of changing the file itself.")]
 
 
+@style_app.command(epilog="Example: perse style add me.perse --category hair --image you.jpg")
+def add(
+    avatar: AvatarFile,
+    category: Annotated[str, typer.Option(help="Such as hair, beard, nose: perse styles lists them.")],
+    image: Annotated[Path | None, typer.Option(metavar="PICTURE", help="A portrait of somebody who has it.")] = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="WORDS", help='What it is like, such as "short curly red hair".')
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What people will read; the slider is named after it.")
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="White where on the portrait a hat, glasses, … are."),
+    ] = None,
+    out: Elsewhere = None,
+    head: HeadModel = "open",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Make a new slider from somebody else's portrait, or from words; nothing else about the avatar changes."""
+    from perse_engine.cli.restyle import run_add
+    from perse_engine.service.new_style import Wish
+
+    run_add(avatar, Wish(category, image, text, name, mask), out, head, seed, json)
+
+
 @style_app.command(epilog='Example: perse style mix me.perse attr_hair_bob=0.5 attr_hair_long=0.5 --name "Half long"')
 def mix(
     avatar: AvatarFile,

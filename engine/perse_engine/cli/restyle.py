@@ -1,4 +1,4 @@
-"""`perse style mix`, `remove` and `rename`: which styles an avatar has."""
+"""`perse style add`, `mix`, `remove` and `rename`: which styles an avatar has."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from perse_engine.cli.watching import watched
 from perse_engine.errors import InputError
+from perse_engine.service.threads import apply_thread_budget
 
 if TYPE_CHECKING:
     from perse_engine.avatars.avatar import Avatar
+    from perse_engine.service.new_style import Wish
+
+
+def run_add(path: Path, wish: Wish, out: Path | None, head: str, seed: int, json: bool) -> None:
+    """Give the avatar at `path` a style from somebody's picture or from words."""
+    from perse_engine.cli.stages import report
+    from perse_engine.service.new_style import add_style
+
+    target = out if out is not None else path
+    apply_thread_budget()
+    with watched() as progress:
+        added = add_style(path, wish, target, seed=seed, head=head, progress=progress)
+    report({"slider": added.style.slider, "avatar": str(target)}, added.seconds, json)
 
 
 def run_mix(path: Path, parts: Sequence[str], name: str, out: Path | None) -> None:

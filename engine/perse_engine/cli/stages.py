@@ -34,7 +34,7 @@ def run_portrait(photo: Path, out: Path, head: str, seed: int, masks: Path | Non
     with watched() as progress:
         portrait = fit_portrait(photo, load_head(head), seed=seed, progress=progress, parser=parser)
         save_portrait(portrait, out)
-    _report({"portrait": str(out)}, {"fit": time.monotonic() - begin}, json)
+    report({"portrait": str(out)}, {"fit": time.monotonic() - begin}, json)
 
 
 def run_synthesize(
@@ -73,7 +73,7 @@ def run_synthesize(
     begin = time.monotonic()
     with watched() as progress:
         synthesize(person, catalogue, chosen, out, seed=seed, performance=performance, progress=progress)
-    _report({"dataset": str(out)}, {"clips": time.monotonic() - begin}, json)
+    report({"dataset": str(out)}, {"clips": time.monotonic() - begin}, json)
 
 
 def run_train(dataset: Path, out: Path, preset: str, seed: int, work: Path | None, json: bool) -> None:
@@ -91,7 +91,7 @@ def run_train(dataset: Path, out: Path, preset: str, seed: int, work: Path | Non
     with watched() as progress:
         avatar = train(load_dataset(dataset), chosen, folder, seed=seed, progress=progress)
         save_avatar(avatar, out)
-    _report({"avatar": str(out)}, {"train": time.monotonic() - begin}, json)
+    report({"avatar": str(out)}, {"train": time.monotonic() - begin}, json)
 
 
 def run_build(
@@ -114,7 +114,7 @@ def run_build(
             announce=report_cost,
             progress=progress,
         )
-    _report({"avatar": str(out), "work": str(folder), "bytes": out.stat().st_size}, dict(job.stages), json)
+    report({"avatar": str(out), "work": str(folder), "bytes": out.stat().st_size}, dict(job.stages), json)
 
 
 def report_cost(cost: Cost, json: bool = False) -> None:
@@ -130,7 +130,7 @@ def report_cost(cost: Cost, json: bool = False) -> None:
     )
 
 
-def _report(result: dict[str, Any], seconds: dict[str, float], json: bool) -> None:
+def report(result: dict[str, Any], seconds: dict[str, float], json: bool) -> None:
     """Say what was written and how long each stage took."""
     if json:
         typer.echo(json_text.dumps({**result, "seconds": {name: round(value, 2) for name, value in seconds.items()}}))

@@ -28,6 +28,8 @@ from perse_engine.portraits.portrait import Portrait
 from perse_engine.surfaces.lighting import encoded, linear
 from perse_engine.surfaces.unproject import Texels, look
 
+BROUGHT = "brought_"
+"""How the names of reliefs begin."""
 WORN = ("hair", "clothes", "glasses", "earrings", "headphones", "hat")
 """Categories whose styles reach beyond the head; they get a relief of their own."""
 SHAPED = ("face", "nose", "mouth")
@@ -126,7 +128,7 @@ def reliefs(taken: Sequence[Taken], category: str) -> Piece:
 
 def piece_name(category: str) -> str:
     """The name of a category's relief, of its part and of its tile."""
-    return f"brought_{category}"
+    return f"{BROUGHT}{category}"
 
 
 def brought(canvas: Canvas, taken: Taken, shape: Floats | None, correspondence: Correspondence) -> Edit:

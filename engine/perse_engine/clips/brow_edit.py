@@ -42,7 +42,7 @@ class Line:
 
 def eyebrows(canvas: Canvas, style: Eyebrows, seed: int) -> Edit:
     """Brows of the given thickness, shape, length, density and colour."""
-    mask = _own(canvas)
+    mask = own_brows(canvas)
     unit = MILLIMETRE * canvas.anatomy.size
     lines = _lines(canvas, mask, unit)
     move = np.zeros_like(canvas.figure.vertices)
@@ -161,7 +161,7 @@ def _drawing(line: Line, style: Eyebrows, seed: int) -> tuple[Floats, Floats]:
     return cv2.GaussianBlur(cover, (0, 0), 1.3), cv2.GaussianBlur(shade, (0, 0), 1.3)
 
 
-def _own(canvas: Canvas) -> Floats:
+def own_brows(canvas: Canvas) -> Floats:
     """(A, B) the person's brows: what the photo shows, or where the model has them if the photo hides them."""
     mask = canvas.photo_masks["brows"] * (1 - np.clip(canvas.photo_masks["hair"], 0, 1))
     model = canvas.region("brows") * canvas.part("skin")

@@ -20,6 +20,8 @@ from perse_engine.clips.colors import Floats
 from perse_engine.clips.departments import DEPARTMENTS
 from perse_engine.clips.labels import LABELS, label_faces
 from perse_engine.clips.lashes import EYELASHES, lash_strips, paint_lashes
+from perse_engine.clips.lending import lend, pieces_for
+from perse_engine.clips.lent import LENT, Lender, Lent
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.pieces import Piece
 from perse_engine.clips.wardrobe import Wardrobe
@@ -37,8 +39,10 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
     plain = layout(portrait.texture.shape[0])
     bringing = bring(portrait, anatomy, catalogue, _assembled(portrait, [], plain), _base(portrait, plain))
     pieces = {category.name: _pieces(portrait, anatomy, catalogue, category.name) for category in catalogue.categories}
-    atlas = layout(portrait.texture.shape[0], [piece.name for piece in bringing.pieces.values()])
-    every = [*(piece for group in pieces.values() for piece in group), *bringing.pieces.values()]
+    lent = [piece for p in catalogue.parameters if isinstance(p, Lent) for piece in pieces_for(portrait, anatomy, p)]
+    more = [*bringing.pieces.values(), *lent]
+    atlas = layout(portrait.texture.shape[0], [piece.name for piece in more])
+    every = [*(piece for group in pieces.values() for piece in group), *more]
     figure = _assembled(portrait, every, atlas)
     texels = texel_map(figure.uv, figure.uv_faces, (atlas.height, atlas.width))
     canvas = prepared_canvas(portrait, anatomy, figure, _base(portrait, atlas), texels)
@@ -48,9 +52,12 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
         if k in bringing.taken:
             edits.append(bringing.edit(canvas, k))
             continue
+        seed = zlib.crc32(style.slider.encode()) % 65536
+        if isinstance(parameters, Lent):
+            edits.append(lend(canvas, parameters, atlas.tiles.get(LENT + style.category), seed))
+            continue
         place = _drawn(catalogue, style.category).index(k)
         worn = {piece.name: piece.mesh.shapes[place] for piece in pieces[style.category]}
-        seed = zlib.crc32(style.slider.encode()) % 65536
         edits.append(DEPARTMENTS[style.category].edit(canvas, parameters, worn, seed))
     base = np.round(np.clip(canvas.base, 0, 1) * 255).astype(np.uint8)
     count = len(edits)
@@ -75,9 +82,18 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
     )
 
 
+def lender_of(portrait: Portrait, mask: Floats | None = None) -> Lender:
+    """Whoever `portrait` shows, ready to lend what they have; `mask` as in `Lender`."""
+    anatomy = find_anatomy(portrait.head)
+    atlas = layout(portrait.texture.shape[0])
+    figure, base = _assembled(portrait, [], atlas), _base(portrait, atlas)
+    texels = texel_map(figure.uv, figure.uv_faces, (atlas.height, atlas.width))
+    return Lender(portrait, anatomy, prepared_canvas(portrait, anatomy, figure, base, texels), mask)
+
+
 def _drawn(catalogue: Catalogue, category: str) -> list[int]:
-    """Where the styles of `category` are that a department draws; the others are brought."""
-    return [k for k in catalogue.indices(category) if not isinstance(catalogue.parameters[k], Brought)]
+    """Where the styles of `category` are that a department draws; the others are brought or lent."""
+    return [k for k in catalogue.indices(category) if not isinstance(catalogue.parameters[k], (Brought, Lent))]
 
 
 def _pieces(portrait: Portrait, anatomy: Anatomy, catalogue: Catalogue, category: str) -> tuple[Piece, ...]:

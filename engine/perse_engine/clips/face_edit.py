@@ -38,21 +38,33 @@ def face(canvas: Canvas, style: Face) -> Edit:
     identity = np.linalg.solve(gram, rows.T @ goal).astype(np.float32)
 
     # the skull, the neck's base and the bust stay as they are, so that hats and collars still fit
-    kept = _held(canvas, rest)
+    kept = held(canvas, rest)
     moved = (directions @ identity) * kept[:, None]
     moved += _rest_of(wish, moved, style) * kept[:, None] * skin[:, None]
+    move = with_all_around(canvas, moved)
+    joints = head.joint_shape_directions @ identity
+    joints[:2] = 0  # root and skull carry what must not move
+    return Edit(relit(canvas, move), move, joints.astype(np.float32))
+
+
+def with_all_around(canvas: Canvas, moved: Floats) -> Floats:
+    """(V, 3) how the whole figure moves where the head's vertices move by `moved` (H, 3): what is worn goes along."""
+    rest = canvas.portrait.head.template
     move = np.zeros_like(canvas.figure.vertices)
     move[: len(rest)] = moved
     others = np.arange(len(rest), len(move))
-    anchors = np.flatnonzero(skin)
-    distance, index = cKDTree(rest[anchors]).query(canvas.figure.vertices[others], k=6)
+    anchors = np.flatnonzero(canvas.part_vertices("skin")[: len(rest)])
+    move[others] = along_with(canvas.figure.vertices[others], rest[anchors], moved[anchors])
+    move[np.linalg.norm(move, axis=1) < LEAST_MOVE] = 0
+    return move
+
+
+def along_with(points: Floats, anchors: Floats, moves: Floats) -> Floats:
+    """(n, 3) how points (n, 3) move with the nearest of `anchors` (A, 3), which move by `moves` (A, 3)."""
+    distance, index = cKDTree(anchors).query(points, k=6)
     share = 1 / (distance + 2e-3) ** 2
     share /= share.sum(1, keepdims=True)
-    move[others] = np.einsum("nk,nkc->nc", share, moved[anchors[index]])
-    move[np.linalg.norm(move, axis=1) < LEAST_MOVE] = 0
-    joints = head.joint_shape_directions @ identity
-    joints[:2] = 0  # root and skull carry what must not move
-    return Edit(relit(canvas, move), move.astype(np.float32), joints.astype(np.float32))
+    return np.asarray(np.einsum("nk,nkc->nc", share, moves[index]), np.float32)
 
 
 def _rest_of(wish: Floats, moved: Floats, style: Face) -> Floats:
@@ -93,7 +105,7 @@ def _flesh(canvas: Canvas, style: Face, rest: Floats) -> Floats:
     return wish.astype(np.float32)
 
 
-def _held(canvas: Canvas, rest: Floats) -> Floats:
+def held(canvas: Canvas, rest: Floats) -> Floats:
     """(V,) in [0, 1]: 1 on the face, 0 on skull, neck base and bust."""
     a = canvas.anatomy
     low = smoothstep(a.skull_top - 0.015, a.eyes[:, 1].mean() + 0.045, rest[:, 1])

@@ -40,11 +40,11 @@ def hair(canvas: Canvas, style: Hair, worn: Floats, seed: int) -> Edit:
     elif style.volume < 0:
         # below a hat's rim nothing is pressed, so that a hat, which presses it there, does not press it into the skin
         above = smoothstep(-0.012, 0.016, rim_height(canvas.anatomy, canvas.figure.vertices[shell]))
-        move[shell] = -style.volume * above[:, None] * _pressed(canvas, shell)
+        move[shell] = -style.volume * above[:, None] * pressed(canvas, shell)
     layer = nothing()
     if style.cut != "own":
-        move[shell] = _pressed(canvas, shell)
-        layer = _shorn(canvas, style, seed)
+        move[shell] = pressed(canvas, shell)
+        layer = shorn(canvas, style, seed)
         if style.cut in SIDES:
             vertices = np.flatnonzero(canvas.part_vertices("locks"))
             move[vertices] = worn - canvas.figure.vertices[vertices]
@@ -81,7 +81,7 @@ def _recolored(canvas: Canvas, style: Hair) -> Layer:
     return sparse_layer(texels, oklab_to_srgb(lab_new), base[:, 3], strength)
 
 
-def _shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
+def shorn(canvas: Canvas, style: Hair, seed: int) -> Layer:
     """The shell taken off lock by lock; what is cut shows its roots on the scalp."""
     shell = np.flatnonzero(canvas.part("hair") & (canvas.base[..., 3] > 0))
     point = canvas.flat_position[shell]
@@ -156,7 +156,7 @@ def over_scalp(canvas: Canvas, points: Floats) -> tuple[Floats, Floats]:
     return near, normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
 
 
-def _pressed(canvas: Canvas, shell: np.ndarray) -> Floats:
+def pressed(canvas: Canvas, shell: np.ndarray) -> Floats:
     """(n, 3): what takes each vertex of the hair down to the skin; hair below the ears stays where it hangs."""
     point = canvas.figure.vertices[shell]
     near, normal = over_scalp(canvas, point)

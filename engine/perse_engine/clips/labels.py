@@ -59,7 +59,7 @@ def label_faces(canvas: Canvas) -> NDArray[np.uint8]:
     skin = np.zeros(len(figure.faces), bool)
     for k, part in enumerate(figure.parts):
         here = figure.face_parts == k
-        own = part.removeprefix("brought_")
+        own = part.removeprefix("brought_").removeprefix("lent_")
         if own in _OF_PART:
             labels[here] = LABELS.index(_OF_PART[own])
         else:

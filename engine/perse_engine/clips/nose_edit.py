@@ -43,6 +43,11 @@ def nose(canvas: Canvas, style: Nose) -> Edit:
     return Edit(relit(canvas, move), move, np.zeros((5, 3), np.float32))
 
 
+def nose_reach(canvas: Canvas, point: Floats) -> Floats:
+    """(n,) in [0, 1]: how far skin at rest at points (n, 3) belongs to the nose."""
+    return _reach(_frame(canvas), point)
+
+
 def _frame(canvas: Canvas) -> _Frame:
     a = canvas.anatomy
     unit = MILLIMETRE * a.size

@@ -44,11 +44,13 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         label: what people read; empty for what goes without saying.
         sets: parameters of the style.
         excludes: words of other slots that contradict it.
+        also: what else people call it.
     """
 
     label: str = ""
     sets: dict[str, Any] = {}
     excludes: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class Slots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

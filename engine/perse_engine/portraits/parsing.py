@@ -106,21 +106,13 @@ class MaskFolder:
             InputError: "mask-shape" for a mask of another shape than the photograph's.
         """
         height, width = matte.shape
-        drawn = {}
+        drawn: dict[str, Mask] = {}
         for name, mask in self._drawn.items():
-            if abs(mask.shape[1] / mask.shape[0] / (width / height) - 1) > RATIO:
-                raise InputError(
-                    "mask-shape",
-                    f"{name}.png is {mask.shape[1]}x{mask.shape[0]}, the photograph is {width}x{height}",
-                    "draw the masks over the photograph itself, without cropping",
-                )
-            smaller = mask.shape[0] > height
-            way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            drawn[name] = np.clip(cv2.resize(mask, (width, height), interpolation=way), 0, 1).astype(np.float32)
+            drawn[name] = _fitted(mask, f"{name}.png", width, height)
         parts = self._otherwise.parse(pixels, matte, landmarks, head, vertices, camera)
         areas = [name for name in AREAS if name in drawn]
         claimed = np.sum([drawn[name] for name in areas], 0) if areas else np.zeros_like(matte)
-        crowded = np.maximum(claimed, 1)
+        crowded = np.maximum(claimed, 1).astype(np.float32)
         for name in AREAS:
             parts[name] = drawn[name] / crowded if name in drawn else parts[name] * np.clip(1 - claimed, 0, 1)
         # what was taken off an area and given to none is skin again
@@ -139,6 +131,26 @@ def parser_of(masks: Path | None) -> Parser:
         InputError: as `MaskFolder`.
     """
     return EmbeddedParser() if masks is None else MaskFolder(masks, EmbeddedParser())
+
+
+def read_mask(path: Path, width: int, height: int) -> Mask:
+    """(H, W) in [0, 1] a mask drawn over a photograph of `width` x `height` pixels.
+
+    Raises:
+        InputError: "bad-mask" for a file that is no picture, "mask-shape" for one of another shape.
+    """
+    return _fitted(_read_mask(path), path.name, width, height)
+
+
+def _fitted(mask: Mask, name: str, width: int, height: int) -> Mask:
+    if abs(mask.shape[1] / mask.shape[0] / (width / height) - 1) > RATIO:
+        raise InputError(
+            "mask-shape",
+            f"{name} is {mask.shape[1]}x{mask.shape[0]}, the photograph is {width}x{height}",
+            "draw the masks over the photograph itself, without cropping",
+        )
+    way = cv2.INTER_AREA if mask.shape[0] > height else cv2.INTER_LINEAR
+    return np.asarray(np.clip(cv2.resize(mask, (width, height), interpolation=way), 0, 1), np.float32)
 
 
 def _read_mask(path: Path) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -68,13 +68,22 @@ LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 class Learner:
     """An avatar that learns. Its arrays change in place; `arrays` is all that a checkpoint needs."""
 
-    def __init__(self, start: Avatar, steps: int, device: str = "cpu", held: NDArray[np.integer] | None = None) -> None:
+    def __init__(
+        self,
+        start: Avatar,
+        steps: int,
+        device: str = "cpu",
+        held: NDArray[np.integer] | None = None,
+        only: Mapping[str, slice] | None = None,
+    ) -> None:
         """Begin at `start` and plan for `steps`; pictures are drawn and compared on the torch `device`.
 
         Args:
             held: indices of Gaussians that keep about their colour. What hair covers is known from the texture; what
                 little of it shines through would otherwise take the colour of the hair, step by step.
+            only: rows of parameters, by name, that may change; everything else stays as it is, to the last bit.
         """
+        self._only = only
         self._held = np.zeros(0, np.int64) if held is None else held
         self._steps = steps
         self._device = torch.device(device)
@@ -131,12 +140,23 @@ class Learner:
                 continue
             values, pace, moments = _rows(tensor), PACES[name], self._moments[name]
             anchors = self._anchors[name].reshape(values.shape)
-            for rows in active if name.startswith("style_") else [slice(0, len(values))]:
+            for rows in self._free(name, active if name.startswith("style_") else [slice(0, len(values))]):
                 slopes = gradient.numpy().reshape(values.shape)
                 adam_step(values, slopes, moments, anchors, pace.rate * decay, pace.pull * decay, rows)
                 self._bound(name, values[rows], anchors[rows])
             if name == "colors":
                 values[self._held] += np.float32(HELD) * (anchors[self._held] - values[self._held])
+
+    def _free(self, name: str, rows: Sequence[slice]) -> Iterator[slice]:
+        """What of `rows` may change."""
+        if self._only is None:
+            yield from rows
+            return
+        limit = self._only.get(name, slice(0, 0))
+        for run in rows:
+            start, stop = max(run.start, limit.start), min(run.stop, limit.stop)
+            if start < stop:
+                yield slice(start, stop)
 
     def _bound(self, name: str, values: Floats, anchors: Floats) -> None:
         if name == "log_scales":

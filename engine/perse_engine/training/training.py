@@ -101,6 +101,7 @@ def train_views(
     progress: Progress,
     recorded: Sequence[View] = (),
     held: NDArray[np.integer] | None = None,
+    only: Mapping[str, slice] | None = None,
 ) -> Avatar:
     """Train `start` until it looks like `views`.
 
@@ -116,6 +117,7 @@ def train_views(
         progress: told every few steps.
         recorded: real footage of the person, looked at as often as all synthetic views.
         held: indices of Gaussians that keep about their colour.
+        only: rows of parameters that may change, as in `Learner`.
 
     Raises:
         Cancelled: `progress` said so; a checkpoint is written first.
@@ -123,7 +125,7 @@ def train_views(
         OSError: `work` cannot be written.
     """
     lessons = Lessons(views, photo, preset, seed, recorded)
-    learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu", held)
+    learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu", held, only)
     arrays = learner.arrays()
     fingerprint = _fingerprint(start, (*views, *recorded), preset, seed)
     checkpoint = work / CHECKPOINT

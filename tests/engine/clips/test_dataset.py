@@ -213,8 +213,8 @@ def test_states_survive_their_file(whole):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from conftest import painted_portrait
+sys.path[:0] = sys.argv[2:]
+from painted_head import painted_portrait
 from test_dataset import FEW, TINY
 from perse_engine.clips.catalogue import parse_catalogue
 from perse_engine.clips.dataset import synthesize
@@ -232,7 +232,7 @@ synthesize(portrait, parse_catalogue(FEW, "few"), TINY, Path(sys.argv[1]), seed=
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill")
 def test_a_killed_run_ends_with_the_same_bytes(whole, portrait, few, tmp_path):
     here = str(Path(__file__).parent)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), here], check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), here, str(Path(here).parent)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert list(tmp_path.glob("clips/*.json"))
     synthesize(portrait, few, TINY, tmp_path, seed=3, progress=silent)

@@ -1,0 +1,230 @@
+"""One more style on an avatar that is trained: more mesh, more Gaussians, more entries; nothing that was there moves.
+
+What the style shows on the person's own surface is an entry of the Gaussians that lie there. What stands off the head
+gets a part and Gaussians of its own, which hide nothing and are not drawn unless this style is on, so every picture
+without it stays as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.initial import OPAQUE
+from perse_engine.avatars.laying import lay_flat
+from perse_engine.avatars.sampling import sample_sites
+from perse_engine.avatars.styles import LAYERS
+from perse_engine.clips.atlas import HAIR
+from perse_engine.clips.wardrobe import Wardrobe
+from perse_engine.training.footprints import Footprints
+from perse_engine.transfer.grown_figure import grown_figure, shared_faces, shown_parts
+
+Floats = NDArray[np.float32]
+
+SHARE = 0.09
+"""New Gaussians of a style that covers the head, in parts of those that the avatar has."""
+COVERING = 0.09
+"""Square metres of such a style."""
+FEWEST = 300
+UNSEEN = -8.0
+"""Logit of the coverage of a Gaussian that shows with its own style only."""
+HIDING = -2.0
+"""Logit of an entry's coverage below which a style hides what it lies on."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Graft:
+    """An avatar with one more style, its last.
+
+    Attributes:
+        avatar: with the style as the wardrobe's texture has it, untrained.
+        gaussians: how many of its Gaussians were there before.
+        entries: the entries of its last style.
+    """
+
+    avatar: Avatar
+    gaussians: int
+    entries: slice
+
+
+def graft(avatar: Avatar, wardrobe: Wardrobe, seed: int) -> Graft:
+    """Add the one style of `wardrobe`, which was made for `recovering.portrait_of(avatar)`.
+
+    Raises:
+        InputError: too-many-parts.
+    """
+    style = wardrobe.styles[0]
+    own = shared_faces(avatar)
+    vertices = int(avatar.figure.faces[:own].max()) + 1
+    parts = shown_parts(wardrobe, own)
+    joined, faces = grown_figure(avatar, wardrobe, parts, own, vertices)
+    categories = avatar.categories
+    if style.category not in {category.name for category in categories}:
+        categories = (*categories, *wardrobe.categories)
+    bare = dataclasses.replace(
+        avatar, figure=joined, categories=categories, styles=(*avatar.styles, style), appearance=_empty(avatar)
+    )
+    grown = _with_gaussians(bare, faces, seed) if len(faces) else bare
+    stand_in = _stand_in(grown, wardrobe, faces, own)
+    footprints = Footprints(stand_in.avatar, wardrobe.base)
+    added = slice(avatar.count, grown.count)
+    colors = grown.colors.copy()
+    colors[added] = footprints.colors[stand_in.kept >= avatar.count]
+    grown = dataclasses.replace(grown, colors=colors)
+    gaussians, rows = footprints.entries(wardrobe.layers[0])
+    grown = _hidden_alike(grown, avatar, style.category)
+    grown = _with_entries(grown, stand_in.kept[gaussians], rows, wardrobe.layers[0].softness)
+    return Graft(grown, avatar.count, grown.appearance.of(len(grown.styles) - 1))
+
+
+def _empty(avatar: Avatar) -> Appearance:
+    """The avatar's own appearance, and a style without entries."""
+    looks = avatar.appearance
+    return dataclasses.replace(
+        looks, starts=np.append(looks.starts, looks.starts[-1]), softness=np.append(looks.softness, np.float32(1))
+    )
+
+
+def _with_gaussians(avatar: Avatar, faces: NDArray[np.intp], seed: int) -> Avatar:
+    """More Gaussians on the last faces of the figure, as many as `faces`."""
+    figure = avatar.figure
+    first = len(figure.faces) - len(faces)
+    importance = np.zeros(len(figure.faces))
+    importance[first:] = 1
+    worn = figure.vertices + figure.style_directions[:, :, -1]
+    corners = worn[figure.faces[first:]].astype(np.float64)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    count = max(FEWEST, round(avatar.count * SHARE * min(area / COVERING, 1.5)))
+    sites = sample_sites(figure, importance, count, seed)
+    quaternions, log_scales = lay_flat(figure, sites)
+    grey = np.full((count, 3), 0.5, np.float32)
+    return dataclasses.replace(
+        avatar,
+        triangles=np.concatenate([avatar.triangles, sites.triangles]),
+        barycentric=np.concatenate([avatar.barycentric, sites.barycentric]),
+        offsets=np.concatenate([avatar.offsets, np.zeros((count, 3), np.float32)]),
+        log_scales=np.concatenate([avatar.log_scales, log_scales]),
+        quaternions=np.concatenate([avatar.quaternions, quaternions]),
+        coverage_logits=np.concatenate([avatar.coverage_logits, np.full(count, UNSEEN, np.float32)]),
+        colors=np.concatenate([avatar.colors, grey]),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _StandIn:
+    """The Gaussians that the wardrobe's figure has a face for, on that figure; `kept` says which they are."""
+
+    avatar: Avatar
+    kept: NDArray[np.intp]
+
+
+def _stand_in(avatar: Avatar, wardrobe: Wardrobe, faces: NDArray[np.intp], own: int) -> _StandIn:
+    first = len(avatar.figure.faces) - len(faces)
+    kept = np.flatnonzero((avatar.triangles < own) | (avatar.triangles >= first))
+    triangles = avatar.triangles[kept].astype(np.intp)
+    added = triangles >= first
+    triangles[added] = faces[triangles[added] - first]
+    return _StandIn(
+        dataclasses.replace(
+            avatar,
+            figure=wardrobe.figure,
+            categories=wardrobe.categories,
+            styles=wardrobe.styles,
+            triangles=triangles.astype(np.int32),
+            barycentric=avatar.barycentric[kept],
+            offsets=avatar.offsets[kept],
+            log_scales=avatar.log_scales[kept],
+            quaternions=avatar.quaternions[kept],
+            coverage_logits=avatar.coverage_logits[kept],
+            colors=avatar.colors[kept],
+            appearance=_bare(),
+        ),
+        kept,
+    )
+
+
+def _bare() -> Appearance:
+    """The appearance of one style that paints nothing."""
+    one, three = np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
+    starts, none = np.zeros(2, np.int32), np.zeros(0, np.int32)
+    return Appearance(starts, none, one, three, one, three, one, np.ones(1, np.float32))
+
+
+def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
+    """What hides the own hair, a hat say, hides new hair there too: entries of `avatar`'s new Gaussians."""
+    added = np.arange(before.count, avatar.count)
+    figure, looks = before.figure, before.appearance
+    own = np.flatnonzero(figure.face_parts[before.triangles] == figure.parts.index(HAIR))
+    if category != "hair" or not len(added) or not len(own):
+        return avatar
+    place = _places(before, own)
+    nearest = own[cKDTree(place).query(_places(avatar, added))[1]]
+    layers = {c.name: LAYERS.index(c.layer) for c in before.categories}
+    runs = []
+    for k, style in enumerate(before.styles):
+        run = looks.of(k)
+        entry = np.full(before.count, -1)
+        entry[looks.gaussians[run]] = np.arange(run.start, run.stop)
+        entry = entry[nearest]
+        hides = (entry >= 0) & (looks.coverage_logits[entry] < HIDING)
+        hides &= layers[style.category] > LAYERS.index("hair")
+        runs.append((added[hides], entry[hides]))
+    fields = ("gates", "colors", "coverage_logits", "offsets", "onsets")
+    rows = {
+        name: [
+            part for k, (_, entry) in enumerate(runs) for part in (_rows(looks, name, k), getattr(looks, name)[entry])
+        ]
+        for name in fields
+    }
+    rows["coverage_logits"] = [  # as unseen as they are without any style
+        part if k % 2 == 0 else np.minimum(part, np.float32(UNSEEN)) for k, part in enumerate(rows["coverage_logits"])
+    ]
+    gaussians = [part for k, (new, _) in enumerate(runs) for part in (looks.gaussians[looks.of(k)], new)]
+    sizes = [looks.of(k).stop - looks.of(k).start + len(new) for k, (new, _) in enumerate(runs)]
+    starts = np.concatenate([[0], np.cumsum(sizes), [sum(sizes)]]).astype(np.int32)
+    return dataclasses.replace(
+        avatar,
+        appearance=Appearance(
+            starts=starts,
+            gaussians=np.concatenate(gaussians).astype(np.int32),
+            softness=avatar.appearance.softness,
+            **{name: np.concatenate(parts) for name, parts in rows.items()},
+        ),
+    )
+
+
+def _rows(looks: Appearance, name: str, style: int) -> Floats:
+    rows: Floats = getattr(looks, name)[looks.of(style)]
+    return rows
+
+
+def _places(avatar: Avatar, gaussians: NDArray[np.intp]) -> Floats:
+    """(n, 3) in the bind pose."""
+    corners = avatar.figure.vertices[avatar.figure.faces[avatar.triangles[gaussians]]]
+    return np.asarray((corners * avatar.barycentric[gaussians][..., None]).sum(1), np.float32)
+
+
+def _with_entries(avatar: Avatar, gaussians: NDArray[np.integer], rows: Floats, softness: float) -> Avatar:
+    """Give the last style its entries: `rows` (n, 6) of `gaussians` (n,): colour, coverage, gate, onset."""
+    looks = avatar.appearance
+    coverage = np.clip(rows[:, 3] / (1 + np.exp(-OPAQUE)), 3e-4, 0.9995)
+    added = {
+        "gaussians": gaussians.astype(np.int32),
+        "gates": rows[:, 4],
+        "colors": rows[:, :3],
+        "coverage_logits": np.log(coverage / (1 - coverage)),
+        "offsets": np.zeros((len(rows), 3), np.float32),
+        "onsets": np.minimum(rows[:, 5], 1 - softness),
+    }
+    joined = {
+        name: np.concatenate([getattr(looks, name), part.astype(getattr(looks, name).dtype)])
+        for name, part in added.items()
+    }
+    starts, soft = looks.starts.copy(), looks.softness.copy()
+    starts[-1] += len(gaussians)
+    soft[-1] = softness
+    return dataclasses.replace(avatar, appearance=Appearance(starts=starts, softness=soft, **joined))
