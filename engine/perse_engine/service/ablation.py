@@ -12,6 +12,7 @@ from perse_engine.avatars.file import save_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import Dataset
 from perse_engine.errors import InputError
+from perse_engine.evaluation.baselines import RANK, train_basis
 from perse_engine.evaluation.blends import blending
 from perse_engine.evaluation.page import write_report
 from perse_engine.evaluation.rows import Row, shown
@@ -20,16 +21,18 @@ from perse_engine.evaluation.teacher import LABELS, path_row, split_rows
 from perse_engine.progress import Progress
 from perse_engine.service.bench import machine
 from perse_engine.training.presets import Preset
-from perse_engine.training.training import train
+from perse_engine.training.training import prepare, train
 
 PURE = 1e-3  # how far a weight may lie from 0 or 1 and still be no in-between
 
-WHOLE, ENDS_ONLY = "as it is", "trained without in-betweens"
-NO_SLIDERS, BLEND = "its sliders ignored", "its pictures of the ends laid over each other"
+WHOLE, ENDS_ONLY, BLEND = "as it is", "trained without in-betweens", "its pictures of the ends laid over each other"
+ADDITIVE, CODES, RIGGED = "additive basis without gates", "free code for each clip", "rigged, without attributes"
 MEANINGS = {
     WHOLE: "interpolated faces are learnt from, PERSE section 4.3",
     ENDS_ONLY: "as many steps on the clips of whole styles alone",
-    NO_SLIDERS: "a rigged avatar without attributes",
+    ADDITIVE: "each style adds its own difference to every Gaussian",
+    CODES: f"styles share a basis of {RANK} differences, and each has a free code, as PEGASUS",
+    RIGGED: "one avatar for all, as many steps on the person without any style, as GaussianAvatars",
     BLEND: "what any two pictures give",
 }
 """The variants, and what each stands for."""
@@ -38,6 +41,12 @@ MEANINGS = {
 def without_betweens(dataset: Dataset) -> Dataset:
     """`dataset` without the frames of styles that have come half way; what is measured by stays."""
     kept = tuple(frame for frame in dataset.frames if frame.split != "train" or not _is_between(frame.state))
+    return dataclasses.replace(dataset, frames=kept)
+
+
+def without_attributes(dataset: Dataset) -> Dataset:
+    """`dataset` with the frames of the person without any style alone to learn from."""
+    kept = tuple(frame for frame in dataset.frames if frame.split != "train" or not _worn(frame.state))
     return dataclasses.replace(dataset, frames=kept)
 
 
@@ -61,19 +70,33 @@ def ablate(dataset: Dataset, preset: Preset, seeds: Sequence[int], report: Path,
         )
     teacher = teacher_subject(dataset)
     found: dict[str, list[list[Row]]] = {name: [] for name in MEANINGS}
-    total = 2 * len(seeds)
-    for number, (seed, (name, clips)) in enumerate(
-        (seed, variant) for seed in seeds for variant in ((WHOLE, dataset), (ENDS_ONLY, reduced))
-    ):
-        progress("variants", number, total)
-        work = report / "trained" / f"{name.replace(' ', '_')}-{seed}"
-        avatar = train(clips, preset, work, seed=seed, progress=progress)
-        save_avatar(avatar, work / "avatar.perse")
-        subject = avatar_subject(avatar)
+    plain = without_attributes(dataset)
+    total = 5 * len(seeds)
+    done = 0
+
+    def taken(name: str, subject: Subject) -> None:
         found[name].append(_measured(subject, teacher, dataset, progress))
-        if name == WHOLE:
-            found[NO_SLIDERS].append(_measured(_ignoring(subject), teacher, dataset, progress))
-            found[BLEND].append(_measured(blending(subject), teacher, dataset, progress))
+
+    for seed in seeds:
+
+        def folder(name: str, seed: int = seed) -> Path:
+            nonlocal done
+            progress("variants", done, total)
+            done += 1
+            return report / "trained" / f"{name.replace(' ', '_')}-{seed}"
+
+        for name, clips in ((WHOLE, dataset), (ENDS_ONLY, reduced), (RIGGED, plain)):
+            work = folder(name)
+            avatar = train(clips, preset, work, seed=seed, progress=progress)
+            save_avatar(avatar, work / "avatar.perse")
+            subject = avatar_subject(avatar)
+            taken(name, _ignoring(subject) if name == RIGGED else subject)
+            if name == WHOLE:
+                taken(BLEND, blending(subject))
+        course = prepare(dataset, preset, seed)
+        for name, rank in ((ADDITIVE, None), (CODES, RANK)):
+            path = folder(name) / "basis.safetensors"
+            taken(name, train_basis(course, rank, preset, path, seed=seed, progress=progress).subject())
     progress("variants", total, total)
     rows = [_joined(name, each) for name, runs in found.items() for each in zip(*runs, strict=True)]
     about = {"preset": preset.name, "seeds": ", ".join(map(str, seeds)), **machine()}
@@ -82,8 +105,12 @@ def ablate(dataset: Dataset, preset: Preset, seeds: Sequence[int], report: Path,
 
 
 def _is_between(state: AvatarState) -> bool:
-    attributes = [value for name, value in state.sliders.items() if name.startswith("attr_")]
-    return any(PURE < abs(value) < 1 - PURE for value in attributes)
+    return any(PURE < abs(value) < 1 - PURE for value in _worn(state))
+
+
+def _worn(state: AvatarState) -> list[float]:
+    """The attribute sliders that are not zero."""
+    return [value for name, value in state.sliders.items() if name.startswith("attr_") and value != 0]
 
 
 def _measured(subject: Subject, teacher: Subject, dataset: Dataset, progress: Progress) -> list[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -17,6 +18,9 @@ Floats = NDArray[np.float32]
 
 MEAN_DECAY, SQUARE_DECAY = np.float32(0.9), np.float32(0.99)
 TINY = np.float32(1e-16)
+FAINT = np.float32(0.01)
+"""Of the mean of the gradients that are not zero: what is less counts as unseen. Adam divides by a gradient's size, so
+what shows through a gap only, say the far side of a head, would else move as fast as what is looked at, at random."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,7 +45,7 @@ def adam_step(
         values, gradients, anchors: (n, c).
         rate: learning rate.
         pull: share of the way to its anchor that a row which was seen is drawn each step.
-        rows: which of them may move; those whose gradient is zero throughout do not.
+        rows: which of them may move; those whose gradient is faint do not.
     """
     _step(
         values,
@@ -51,9 +55,24 @@ def adam_step(
         anchors,
         np.float32(rate),
         np.float32(pull),
+        FAINT * _usual(gradients, rows.start, rows.stop),
         rows.start,
         rows.stop,
     )
+
+
+@numba.njit(fastmath=True, cache=True, nogil=True)
+def _usual(gradients: Floats, start: int, stop: int) -> np.float32:
+    """The mean over rows of the largest gradient in each, rows without any left out; in one thread, so always alike."""
+    total, count = 0.0, 0
+    for i in range(start, stop):
+        largest: Any = np.float32(0.0)
+        for c in range(gradients.shape[1]):
+            largest = max(largest, abs(gradients[i, c]))
+        if largest > np.float32(0.0):
+            total += float(largest)
+            count += 1
+    return np.float32(total / max(count, 1))
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
@@ -65,6 +84,7 @@ def _step(
     anchors: Floats,
     rate: np.float32,
     pull: np.float32,
+    least: np.float32,
     start: int,
     stop: int,
 ) -> None:
@@ -72,7 +92,7 @@ def _step(
     for i in numba.prange(start, stop):
         seen = False
         for c in range(values.shape[1]):
-            if gradients[i, c] != np.float32(0.0):
+            if abs(gradients[i, c]) > least:
                 seen = True
         if not seen:
             continue

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perse_engine.avatars.avatar import Avatar
-from perse_engine.avatars.decoding import take_stance
+from perse_engine.avatars.decoding import Stance, take_stance
 from perse_engine.avatars.torch_decode import Parameters, decode_torch, parameters_of, with_parameters
 from perse_engine.errors import PerseError
 from perse_engine.splatting.torch_op import rasterize_torch
@@ -113,15 +113,7 @@ class Learner:
             Diverged: the loss is no number; nothing has moved.
         """
         stance = take_stance(self._shared, lesson.state)
-        decoded = decode_torch(self._shared, stance, self._parameters)
-        means, quaternions, scales, opacities, colors = (tensor.to(self._device) for tensor in decoded)
-        color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
-        background, target, matte, weights = (
-            torch.from_numpy(array).to(self._device)
-            for array in (lesson.background, lesson.target, lesson.matte, lesson.weights)
-        )
-        composed = color + (1 - alpha)[..., None] * background
-        loss = picture_loss(composed, alpha, target, matte, weights)
+        loss = _loss(self._shared, stance, self._parameters, lesson, self._device)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged(step)
@@ -172,6 +164,27 @@ class Learner:
             tensor = getattr(self._parameters, field.name)
             if tensor.numel():
                 yield field.name, tensor
+
+
+def gradients_of(avatar: Avatar, lesson: Lesson) -> dict[str, Floats]:
+    """The slopes of the loss in what training changes of `avatar`, by the names of `Parameters`, but for empty ones."""
+    parameters = parameters_of(avatar)
+    shared = with_parameters(avatar, parameters)
+    _loss(shared, take_stance(shared, lesson.state), parameters, lesson, torch.device("cpu")).backward()
+    named = ((field.name, getattr(parameters, field.name)) for field in dataclasses.fields(Parameters))
+    return {name: tensor.grad.numpy() for name, tensor in named if tensor.numel() and tensor.grad is not None}
+
+
+def _loss(avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson, device: torch.device) -> Tensor:
+    """How far `avatar`, which shares the memory of `parameters`, is from what `lesson` shows."""
+    decoded = decode_torch(avatar, stance, parameters)
+    means, quaternions, scales, opacities, colors = (tensor.to(device) for tensor in decoded)
+    color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
+    background, target, matte, weights = (
+        torch.from_numpy(array).to(device) for array in (lesson.background, lesson.target, lesson.matte, lesson.weights)
+    )
+    composed = color + (1 - alpha)[..., None] * background
+    return picture_loss(composed, alpha, target, matte, weights)
 
 
 def _rows(tensor: Tensor) -> Floats:

@@ -62,6 +62,37 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
         OSError: `work` cannot be written.
     """
     progress(STAGE, 0, preset.steps)
+    course = prepare(dataset, preset, seed)
+    return train_views(
+        course.start,
+        course.views,
+        course.photo,
+        preset,
+        work,
+        seed=seed,
+        progress=progress,
+        recorded=course.recorded,
+        held=course.held,
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Course:
+    """What a training begins with: the untrained avatar and the rest of what `train_views` takes."""
+
+    start: Avatar
+    views: tuple[View, ...]
+    photo: View
+    recorded: tuple[View, ...]
+    held: NDArray[np.integer]
+
+
+def prepare(dataset: Dataset, preset: Preset, seed: int) -> Course:
+    """Lay the Gaussians of the person in `dataset` and sort out what they are to learn from.
+
+    Raises:
+        InputError: damaged-dataset.
+    """
     views, photo, recorded = training_views(dataset), photo_view(dataset), recorded_views(dataset)
     source = dataset.source
     start = start_avatar(
@@ -86,8 +117,7 @@ def train(dataset: Dataset, preset: Preset, work: Path, *, seed: int, progress: 
         start = dataclasses.replace(start, correctives=start_correctives(start, recorded))
         recorded = balanced(recorded, start.figure.expression_names)
     held = covered(dataset.wardrobe, views, start)
-    views = dwelling(views, start)
-    return train_views(start, views, photo, preset, work, seed=seed, progress=progress, recorded=recorded, held=held)
+    return Course(start, dwelling(views, start), photo, tuple(recorded), held)
 
 
 def train_views(

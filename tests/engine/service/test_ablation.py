@@ -13,7 +13,7 @@ from perse_engine.clips.frames import WARDROBE, Dataset
 from perse_engine.clips.wardrobe import save_wardrobe
 from perse_engine.errors import InputError
 from perse_engine.progress import silent
-from perse_engine.service.ablation import BLEND, ENDS_ONLY, NO_SLIDERS, WHOLE, ablate, without_betweens
+from perse_engine.service.ablation import ADDITIVE, BLEND, CODES, ENDS_ONLY, RIGGED, WHOLE, ablate, without_betweens
 from perse_engine.training.presets import Preset
 
 _path = Path(__file__).parents[1] / "training" / "test_dataset.py"
@@ -57,15 +57,15 @@ def test_only_half_way_styles_are_left_out_of_training(dataset):
 def test_every_variant_is_measured_for_every_seed(dataset, tmp_path):
     rows = ablate(dataset, QUICK, (0, 1), tmp_path, silent)
     by_variant = {name: {row.name: row for row in rows if row.section == name} for name in (WHOLE, ENDS_ONLY)}
-    assert {row.section for row in rows} == {WHOLE, ENDS_ONLY, NO_SLIDERS, BLEND}
+    assert {row.section for row in rows} == {WHOLE, ENDS_ONLY, ADDITIVE, CODES, RIGGED, BLEND}
     held = "held-out expressions and views, 256²"
     assert by_variant[WHOLE][held].note.count(",") == 1
-    ignoring = next(row for row in rows if row.section == NO_SLIDERS and row.name == held)
+    ignoring = next(row for row in rows if row.section == RIGGED and row.name == held)
     assert ignoring.value < by_variant[WHOLE][held].value - 3  # red hair is not to be had without the slider
     report = json.loads((tmp_path / "report.json").read_text())
     assert len(report["rows"]) == len(rows)
     assert report["about"]["preset"] == "quick"
-    assert len(list(tmp_path.glob("trained/*/avatar.perse"))) == 4
+    assert len(list(tmp_path.glob("trained/*/avatar.perse"))) == 6
 
 
 def test_it_goes_on_where_it_was(dataset, tmp_path):

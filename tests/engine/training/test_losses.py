@@ -65,3 +65,12 @@ def test_adam_moves_only_rows_that_were_seen():
     assert not moments.square[[1, 3]].any()
     adam_step(values, gradients, moments, anchors, 0.0, 0.5, slice(0, 1))
     np.testing.assert_allclose(values[0], [0.45, 0.55], atol=1e-5)
+
+
+def test_adam_leaves_faint_rows_alone():
+    values, anchors = np.ones((5, 1), np.float32), np.zeros((5, 1), np.float32)
+    gradients = np.array([[1e-3], [2e-3], [1e-7], [-1e-6], [1e-4]], np.float32)
+    moments = fresh_moments(5, 1)
+    adam_step(values, gradients, moments, anchors, 0.1, 0.0, slice(0, 5))
+    np.testing.assert_allclose(values[:, 0], [0.9, 0.9, 1, 1, 0.9], atol=1e-4)
+    assert not moments.mean[[2, 3]].any()
