@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import Dataset
+from perse_engine.clips.planned import Split
 from perse_engine.evaluation.blends import blending
+from perse_engine.evaluation.categories import category_rows
 from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.evaluation.landmark_check import found_again_rows
 from perse_engine.evaluation.leakage import leak_matrix, leak_rows, leaks, matrix_picture
 from perse_engine.evaluation.likeness import likeness
+from perse_engine.evaluation.movement import expression_rows, flicker_rows
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
 from perse_engine.evaluation.playback import scale_rows, speed_rows
 from perse_engine.evaluation.recorded import recorded_rows
 from perse_engine.evaluation.rows import Row, not_run
 from perse_engine.evaluation.samples import sample_rows
+from perse_engine.evaluation.sliders import linearity_rows
 from perse_engine.evaluation.strips import strips
 from perse_engine.evaluation.subject import Subject, avatar_subject, parts_drawn, teacher_subject
 from perse_engine.evaluation.teacher import LABELS, path_row, split_rows
@@ -29,6 +33,8 @@ from perse_engine.portraits.portrait import Portrait
 from perse_engine.progress import Progress
 
 Bytes = NDArray[np.uint8]
+
+UNSEEN: tuple[Split, ...] = ("heldout", "combination")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,15 +75,22 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
         rows, pictures = recorded_rows(subject, evidence.dataset, progress)
         report.rows.extend(rows)
         report.pictures.update(pictures)
-    progress("in-betweens", 0, 1)
-    rows, pictures = strips(subject)
+    progress("in-betweens", 0, 2)
+    rows, pictures = strips(subject, None if missing() else FaceReader())
     report.rows.extend(rows)
     report.pictures.update(pictures)
-    progress("in-betweens", 1, 1)
+    progress("in-betweens", 1, 2)
+    report.rows.extend(linearity_rows(subject))
+    progress("in-betweens", 2, 2)
     teacher = teacher_subject(evidence.dataset) if evidence.dataset is not None else None
     rows, pictures = sample_rows(taught, teacher, progress)
     report.rows.extend(rows)
     report.pictures.update(pictures)
+    progress("motion", 0, 1)
+    if teacher is not None:
+        report.rows.extend(expression_rows(subject, teacher))
+    report.rows.extend(flicker_rows(subject, teacher))
+    progress("motion", 1, 1)
     progress("playback", 0, 2)
     report.rows.extend(scale_rows(avatar))
     progress("playback", 1, 2)
@@ -142,6 +155,8 @@ def _against_teacher(
             blended = split_rows(blending(subject), teacher, split, frames)
             rows += [dataclasses.replace(row, section="ends laid over each other instead") for row in blended]
     progress("teacher", len(LABELS), len(LABELS) + 1)
+    unseen = [frame for split in UNSEEN for frame in dataset.of(split)]
+    rows += category_rows(subject, teacher, [frame for frame in unseen if _has(subject, frame.state)])
     rows.append(path_row(subject))
     progress("teacher", len(LABELS) + 1, len(LABELS) + 1)
     found = leaks(subject, teacher, parts_drawn(dataset.wardrobe), progress)

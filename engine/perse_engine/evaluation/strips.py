@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from perse_engine.avatars.initial import head_center
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Style
+from perse_engine.evaluation.identity import UNDETECTED, FaceReader, distance
 from perse_engine.evaluation.metrics import over
-from perse_engine.evaluation.rows import Row, at_most, not_run
+from perse_engine.evaluation.rows import Row, at_most, not_run, shown
 from perse_engine.evaluation.subject import Subject
 
 Floats = NDArray[np.float32]
@@ -24,8 +25,11 @@ _SHOWN = 128
 _GREY = 0.8
 
 
-def strips(subject: Subject) -> tuple[list[Row], dict[str, Bytes]]:
+def strips(subject: Subject, reader: FaceReader | None = None) -> tuple[list[Row], dict[str, Bytes]]:
     """For each category with two styles: the largest step over the median step by ꟻLIP, from its first to its last.
+
+    Args:
+        reader: measures the steps and the path by dlib's distance too; without one they are left out.
 
     Returns:
         rows, and a strip (128, 9 x 128, 3) for each by its name.
@@ -44,8 +48,13 @@ def strips(subject: Subject) -> tuple[list[Row], dict[str, Bytes]]:
             rows.append(not_run("in-betweens", name, "flip-evaluator absent"))
             continue
         steps = flip_steps(frames)
-        note = f"median step {np.median(steps):.3g}"
+        detour = sum(steps) / max(flip(frames[0], frames[-1]), 1e-9)
+        note = f"median step {np.median(steps):.3g}; path {sum(steps):.3g}, {detour:.2f} times the ends' distance"
         rows.append(at_most("in-betweens", name, evenness(steps), LARGEST_STEP, note=note))
+        if reader is not None:
+            far = identity_steps(frames, reader)
+            note = "a face is not detected" if max(far) >= UNDETECTED else f"path {sum(far):.3g}"
+            rows.append(shown("in-betweens", f"{name}, largest step in identity (dlib)", max(far), note=note))
     return rows, pictures
 
 
@@ -59,12 +68,20 @@ def strip(subject: Subject, first: Style, last: Style, steps: int = STEPS) -> li
 
 def flip_steps(frames: list[Floats]) -> list[float]:
     """The mean ꟻLIP between each picture (H, W, 3) and the next."""
+    return [flip(before, after) for before, after in itertools.pairwise(frames)]
+
+
+def flip(first: Floats, second: Floats) -> float:
+    """The mean ꟻLIP between two pictures (H, W, 3)."""
     import flip_evaluator
 
-    return [
-        float(flip_evaluator.evaluate(before, after, "LDR", applyMagma=False)[1])
-        for before, after in itertools.pairwise(frames)
-    ]
+    return float(flip_evaluator.evaluate(first, second, "LDR", applyMagma=False)[1])
+
+
+def identity_steps(frames: list[Floats], reader: FaceReader) -> list[float]:
+    """dlib's distance between each picture (H, W, 3) and the next."""
+    faces = [reader.descriptor((frame * 255 + 0.5).astype(np.uint8)) for frame in frames]
+    return [distance(before, after) for before, after in itertools.pairwise(faces)]
 
 
 def evenness(steps: list[float]) -> float:

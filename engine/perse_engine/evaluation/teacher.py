@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.dataset import ClipFrame
 from perse_engine.clips.planned import Split
-from perse_engine.evaluation.metrics import Mask, over, psnr, step_uniformity
+from perse_engine.evaluation.metrics import Mask, over, psnr, ssim, step_uniformity
 from perse_engine.evaluation.rows import Row, at_least, not_run, shown
 from perse_engine.evaluation.subject import Subject
 
@@ -28,6 +28,7 @@ LABELS: dict[Split, str] = {
     "between": "in-betweens never trained",
 }
 PATH_STEPS = 11
+ABSENT = "weights absent"
 _GREY = 0.5
 
 
@@ -56,7 +57,7 @@ def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence
         return [not_run("teacher", label, "the clips have none")]
     rows = []
     for side in SIDES:
-        pairs = [_pair(avatar, teacher, frame, side) for frame in frames]
+        pairs = [pair_of(avatar, teacher, frame, side) for frame in frames]
         values = [foreground_psnr(pair) for pair in pairs]
         note = f"{len(values)} pictures, worst {min(values):.1f}"
         name, mean = f"{label}, {side}²", float(np.mean(values))
@@ -65,12 +66,21 @@ def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence
             rows.append(at_least("teacher", name, mean, bar, "dB", note))
         else:
             rows.append(shown("teacher", name, mean, "dB", note))
-        if split == "between" and side == SIDES[0]:
+        if split in ("between", "heldout") and side == SIDES[0]:
             rows.append(flip_row(pairs, name))
+        if split == "heldout" and side == SIDES[0]:
+            rows.append(shown("teacher", f"SSIM, {name}", float(np.mean([similarity(pair) for pair in pairs]))))
+            rows += [not_run("teacher", f"{metric}, {name}", ABSENT) for metric in ("LPIPS", "FID", "KID")]
     return rows
 
 
-def _pair(avatar: Subject, teacher: Subject, frame: ClipFrame, side: int) -> Pair:
+def similarity(pair: Pair) -> float:
+    """SSIM inside the teacher's alpha."""
+    return ssim(over(pair.avatar, _GREY), over(pair.teacher, _GREY), foreground(pair))
+
+
+def pair_of(avatar: Subject, teacher: Subject, frame: ClipFrame, side: int) -> Pair:
+    """A frame as it was taught and as the avatar shows it, `side` x `side`."""
     camera = frame.camera.resized(side, side)
     stored = frame.camera.width == side
     taught = premultiplied(frame.image()) if stored else teacher.draw(frame.state, camera)
