@@ -111,8 +111,8 @@ def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Av
     """`avatar` with one more style: at 1 it looks as the sliders of `weights` do together.
 
     Args:
-        weights: values of at least two sliders of one category, in (0, 1]; above a sum of 1 they are normalised, as
-            sliders are.
+        weights: values of sliders of one category, in (0, 1]; above a sum of 1 they are normalised, as sliders are.
+            One alone must be below 1: it is the style, weakened.
         label: what people will read.
 
     Raises:
@@ -120,10 +120,12 @@ def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Av
     """
     numbers = [find_style(avatar, slider) for slider in weights]
     categories = {avatar.styles[k].category for k in numbers}
-    if len(set(numbers)) < 2 or len(categories) > 1 or not all(0 < value <= 1 for value in weights.values()):
+    weakened = len(numbers) == 1 and all(value < 1 for value in weights.values())
+    enough = weakened or len(set(numbers)) > 1
+    if not enough or len(categories) > 1 or not all(0 < value <= 1 for value in weights.values()):
         raise InputError(
             "not-a-mixture",
-            "a mixture needs two or more styles of one category, each with a share above 0 and up to 1",
+            "a mixture needs styles of one category, each with a share above 0 and up to 1; one alone a share below 1",
             "write them as attr_hair_bob=0.5 attr_hair_long=0.5",
         )
     category = categories.pop()

@@ -245,21 +245,29 @@ StyleName = Annotated[str, typer.Option("--name", help="What people will read; t
 Elsewhere = Annotated[Path | None, typer.Option("--out", help="Write here instead of changing the file itself.")]
 
 
+CategoryName = Annotated[str, typer.Option("--category", help="Such as hair, beard, nose: perse styles lists them.")]
+Lender = Annotated[Path | None, typer.Option("--image", metavar="PICTURE", help="A portrait of somebody who has it.")]
+Words = Annotated[
+    str | None, typer.Option("--text", metavar="WORDS", help='What it is like, such as "short curly red hair".')
+]
+StyleMask = Annotated[
+    Path | None, typer.Option("--mask", metavar="PICTURE", help="White where on the portrait a hat, glasses, … are.")
+]
+Clip = Annotated[
+    Path | None, typer.Option("--clip", metavar="FOLDER", help="A CLIP model that says which styles are alike.")
+]
+
+
 @style_app.command(epilog="Example: perse style add me.perse --category hair --image you.jpg")
 def add(
     avatar: AvatarFile,
-    category: Annotated[str, typer.Option(help="Such as hair, beard, nose: perse styles lists them.")],
-    image: Annotated[Path | None, typer.Option(metavar="PICTURE", help="A portrait of somebody who has it.")] = None,
-    text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help='What it is like, such as "short curly red hair".')
-    ] = None,
+    category: CategoryName,
+    image: Lender = None,
+    text: Words = None,
     name: Annotated[
         str | None, typer.Option("--name", help="What people will read; the slider is named after it.")
     ] = None,
-    mask: Annotated[
-        Path | None,
-        typer.Option(metavar="PICTURE", help="White where on the portrait a hat, glasses, … are."),
-    ] = None,
+    mask: StyleMask = None,
     out: Elsewhere = None,
     head: HeadModel = "open",
     seed: Seed = 0,
@@ -270,6 +278,54 @@ def add(
     from perse_engine.service.new_style import Wish
 
     run_add(avatar, Wish(category, image, text, name, mask), out, head, seed, json)
+
+
+@style_app.command(epilog='Example: perse style match me.perse --category hair --text "long black hair"')
+def match(
+    avatar: AvatarFile,
+    category: CategoryName,
+    image: Lender = None,
+    text: Words = None,
+    mask: StyleMask = None,
+    clip: Clip = None,
+    head: HeadModel = "open",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Say which sliders that there are come nearest to somebody's portrait or to words; nothing is trained."""
+    from perse_engine.cli.restyle import run_match
+    from perse_engine.service.new_style import Wish
+
+    run_match(avatar, Wish(category, image, text, None, mask), head, seed, clip, json)
+
+
+@style_app.command(epilog="Example: perse style axes me.perse --category hair --count 2")
+def axes(
+    avatar: AvatarFile,
+    category: CategoryName,
+    count: Annotated[int, typer.Option(min=1, max=8, help="How many axes; each has two ends.")] = 2,
+    clip: Clip = None,
+    out: Elsewhere = None,
+) -> None:
+    """Add sliders along which the styles of a category differ most, for exploring."""
+    from perse_engine.cli.restyle import run_axes
+
+    run_axes(avatar, category, count, clip, out)
+
+
+@style_app.command("random", epilog="Example: perse style random me.perse --count 12 --out people.png")
+def random_styles(
+    avatar: AvatarFile,
+    out: Annotated[Path, typer.Option(help="The picture to draw them on.")],
+    count: Annotated[int, typer.Option(min=1, max=400, help="How many.")] = 12,
+    clip: Clip = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Draw random people out of the avatar's space, and say how their sliders stand."""
+    from perse_engine.cli.restyle import run_random
+
+    run_random(avatar, count, seed, clip, out, json)
 
 
 @style_app.command(epilog='Example: perse style mix me.perse attr_hair_bob=0.5 attr_hair_long=0.5 --name "Half long"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json as json_text
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,49 @@ def run_add(path: Path, wish: Wish, out: Path | None, head: str, seed: int, json
     with watched() as progress:
         added = add_style(path, wish, target, seed=seed, head=head, progress=progress)
     report({"slider": added.style.slider, "avatar": str(target)}, added.seconds, json)
+
+
+def run_match(path: Path, wish: Wish, head: str, seed: int, clip: Path | None, json: bool) -> None:
+    """Say which of the sliders of the avatar at `path` come nearest to somebody's picture or to words."""
+    from perse_engine.service.new_style import match_style
+
+    apply_thread_budget()
+    with watched() as progress:
+        values = match_style(path, wish, seed=seed, head=head, clip=clip, progress=progress)
+    if json:
+        typer.echo(json_text.dumps(values))
+        return
+    for slider, value in sorted(values.items(), key=lambda item: -item[1]):
+        typer.echo(f"{slider}={value:.2f}")
+
+
+def run_axes(path: Path, category: str, count: int, clip: Path | None, out: Path | None) -> None:
+    """Give the avatar at `path` sliders along which the styles of a category differ most."""
+    from perse_engine.transfer.codes import with_axes
+    from perse_engine.transfer.encoders import encoder_of
+
+    encoder = encoder_of(clip)
+    _change(path, out, lambda avatar: with_axes(avatar, category, count, encoder), f"added {count} axes of {category}")
+
+
+def run_random(path: Path, count: int, seed: int, clip: Path | None, out: Path, json: bool) -> None:
+    """Draw random faces of the avatar at `path` onto one sheet, and say how the sliders stand."""
+    from perse_engine.avatars.file import load_avatar
+    from perse_engine.files import atomic_write
+    from perse_engine.transfer.encoders import encoder_of
+    from perse_engine.transfer.random_faces import random_faces
+
+    apply_thread_budget()
+    with watched() as progress:
+        sheet, states = random_faces(load_avatar(path), count, seed, encoder_of(clip), progress)
+    with atomic_write(out) as stream:
+        sheet.save(stream, "PNG")
+    if json:
+        typer.echo(json_text.dumps(states))
+        return
+    for number, state in enumerate(states):
+        typer.echo(f"{number}: {' '.join(f'{slider}={value:.2f}' for slider, value in state.items())}")
+    typer.echo(str(out))
 
 
 def run_mix(path: Path, parts: Sequence[str], name: str, out: Path | None) -> None:

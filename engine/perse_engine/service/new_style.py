@@ -102,6 +102,41 @@ def add_style(path: Path, wish: Wish, out: Path, *, seed: int, head: str = OPEN_
     return Added(learnt.styles[-1], seconds)
 
 
+def match_style(
+    path: Path, wish: Wish, *, seed: int, head: str = OPEN_HEAD, clip: Path | None = None, progress: Progress
+) -> dict[str, float]:
+    """The values of the sliders that the avatar at `path` has already which come nearest to what `wish` describes.
+
+    Nothing is trained: the style has a code, and the code a mixture.
+
+    Args:
+        clip: folder of a CLIP model, which then says what is near; colours and shapes do without one.
+
+    Raises:
+        InputError: as `add_style`, without name-taken; too-few-styles; no-clip.
+        Cancelled: by `progress`.
+    """
+    from perse_engine.avatars.state import AvatarState
+    from perse_engine.clips.editor import dress
+    from perse_engine.evaluation.subject import teacher_draw
+    from perse_engine.transfer.codes import code_space, encoding_camera
+    from perse_engine.transfer.encoders import encoder_of
+    from perse_engine.transfer.recovering import portrait_of
+
+    _check(wish)
+    avatar, model, encoder = load_avatar(path), load_head(head), encoder_of(clip)
+    space = code_space(avatar, wish.category, encoder)
+    label = wish.name or wish.text or wish.category
+    slider = slider_name(wish.category, "wished")
+    catalogue = _catalogue(wish, slider, label, model, seed, progress)
+    progress("match", 0, 1)
+    draw = teacher_draw(dress(portrait_of(avatar, model), catalogue))
+    camera = encoding_camera(avatar)
+    without, worn = (draw(AvatarState({slider: value}), camera) for value in (0.0, 1.0))
+    progress("match", 1, 1)
+    return space.sliders(space.code_of(encoder.encode(without, worn, label)))
+
+
 def _check(wish: Wish) -> None:
     from perse_engine.clips.brought import LAYER_OF
     from perse_engine.clips.lent import MASKED

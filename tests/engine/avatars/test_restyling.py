@@ -108,10 +108,15 @@ def test_a_restyled_avatar_comes_back_from_disk(avatar, tmp_path):
     assert np.abs(draw(loaded, attr_hair_both=1.0) - draw(mixed, attr_hair_both=1.0)).max() < 8 / 255
 
 
+def test_one_style_alone_is_weakened(avatar):
+    half = with_mixture(avatar, {"attr_hair_red": 0.5}, "Half")
+    assert np.abs(draw(half, attr_hair_half=1.0) - draw(avatar, attr_hair_red=0.5)).max() < 8 / 255
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda a: with_mixture(a, {"attr_hair_red": 0.5}, "One"), "not-a-mixture"),
+        (lambda a: with_mixture(a, {"attr_hair_red": 1.0}, "One"), "not-a-mixture"),
         (lambda a: with_mixture(a, {"attr_hair_red": 0.5, "attr_hat_cap": 0.5}, "Two"), "not-a-mixture"),
         (lambda a: with_mixture(a, {"attr_hair_red": 0.5, "attr_hair_blue": 0.0}, "None"), "not-a-mixture"),
         (lambda a: with_mixture(a, {"attr_hair_red": 0.5, "attr_hair_blue": float("nan")}, "Nan"), "not-a-mixture"),

@@ -1,6 +1,7 @@
 """`perse style`: mix, remove and rename from the command line."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def styled(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("command", ["mix", "remove", "rename"])
+@pytest.mark.parametrize("command", ["add", "match", "axes", "random", "mix", "remove", "rename"])
 def test_help_has_an_example(perse, command):
     status, out, _ = perse("style", command, "--help")
     assert status == 0
@@ -71,7 +72,7 @@ def test_the_file_itself_is_changed_without_out(perse, styled):
     ("arguments", "code"),
     [
         (("mix", "attr_nose_long=0.5", "attr_nose_wide=x", "--name", "A"), "bad-share"),
-        (("mix", "attr_nose_long=0.5", "--name", "A"), "not-a-mixture"),
+        (("mix", "attr_nose_long=1", "--name", "A"), "not-a-mixture"),
         (("mix", "attr_nose_long=0.5", "attr_nose_long=0.1", "--name", "A"), "bad-share"),
         (("remove", "attr_nose_flat"), "unknown-slider"),
         (("rename", "attr_nose_long", "--name", "wide"), "name-taken"),
@@ -84,3 +85,36 @@ def test_mistakes_are_said_and_nothing_is_lost(perse, styled, arguments, code):
     assert status != 0
     assert code in err
     assert styled.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("add", "--category", "hair"), "bad-wish"),
+        (("add", "--category", "hair", "--text", "red", "--image", "x.png"), "bad-wish"),
+        (("add", "--category", "hair", "--text", "red", "--mask", "x.png"), "bad-wish"),
+        (("add", "--category", "tail", "--text", "red"), "unknown-category"),
+        (("add", "--category", "hat", "--image", "x.png"), "needs-a-mask"),
+        (("add", "--category", "hair", "--image", "nowhere.png"), "file-missing"),
+        (("add", "--category", "hair", "--text", "glorp"), "unknown-words"),
+        (("add", "--category", "nose", "--text", "broad", "--name", "Wide"), "name-taken"),
+        (("add", "--category", "nose", "--text", "broad"), "another-head"),
+        (("match", "--category", "hair", "--text", "red"), "unknown-category"),
+        (("match", "--category", "nose", "--text", "broad", "--clip", "nowhere"), "no-clip"),
+        (("axes", "--category", "hair"), "unknown-category"),
+    ],
+)
+def test_wishes_that_cannot_be_granted_are_said(perse, styled, arguments, code):
+    before = styled.read_bytes()
+    command, *rest = arguments
+    status, _, err = perse("style", command, styled, *rest)
+    assert status != 0
+    assert f"perse: {code}: " in err
+    assert styled.read_bytes() == before
+
+
+def test_random_people_are_drawn_and_told(perse, styled, tmp_path):
+    status, out, err = perse("style", "random", styled, "--out", tmp_path / "people.png", "--count", "3", "--json")
+    assert status == 0, err
+    assert len(json.loads(out)) == 3
+    assert (tmp_path / "people.png").stat().st_size > 1000
