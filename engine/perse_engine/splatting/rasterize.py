@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from perse_engine.cameras import Camera
 from perse_engine.errors import InputError
+from perse_engine.splatting import warp_backend
 from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.gsplat_backend import draw_gaussians, probe_gsplat
 
 # What says "ok", or why not.
-_BACKENDS: dict[str, Callable[[], str]] = {"numba": lambda: "ok", "gsplat": lambda: probe_gsplat()}
+_BACKENDS: dict[str, Callable[[], str]] = {
+    "numba": lambda: "ok",
+    "gsplat": lambda: probe_gsplat(),
+    "warp": lambda: warp_backend.probe_warp(),
+}
+# Those that draw on a CUDA device, fastest first.
+_ON_CUDA = ("gsplat", "warp")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,10 +49,11 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
         backend: a name from `available_backends`, or "auto" for the fastest that works here.
 
     Raises:
-        InputError: "no-backend", the backend is unknown or does not work on this machine.
+        InputError: "no-backend", the backend is unknown or does not work on this machine; "too-many-splats", Warp was
+            given more than it can sort.
     """
     if backend == "auto":
-        backend = "gsplat" if probe_gsplat() == "ok" else "numba"
+        backend = cuda_backend() or "numba"
     if backend not in _BACKENDS:
         raise InputError("no-backend", f"there is no rasteriser {backend!r}", f"take one of {', '.join(_BACKENDS)}")
     state = _BACKENDS[backend]()
@@ -53,6 +61,8 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
         raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used: {state}", "take 'numba'")
     if backend == "gsplat":
         return Image(*draw_gaussians(gaussians, camera))
+    if backend == "warp":
+        return Image(*warp_backend.draw_gaussians(gaussians, camera))
     drawing = draw(
         Gaussians(
             np.ascontiguousarray(gaussians.means, np.float32),
@@ -69,6 +79,11 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
 def available_backends() -> dict[str, str]:
     """Every backend's name with "ok", or why it cannot be used here. Slow at most once per process."""
     return {name: probe() for name, probe in _BACKENDS.items()}
+
+
+def cuda_backend() -> str | None:
+    """The name of the fastest backend that draws on a CUDA device here, None where none does."""
+    return next((name for name in _ON_CUDA if _BACKENDS[name]() == "ok"), None)
 
 
 def warm_up() -> None:

@@ -13,7 +13,8 @@ from perse_engine.cameras import Camera
 from perse_engine.errors import InputError
 from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
-from perse_engine.splatting.gsplat_backend import draw_tensors, probe_gsplat
+from perse_engine.splatting.gsplat_backend import draw_tensors
+from perse_engine.splatting.rasterize import available_backends, cuda_backend
 
 
 def rasterize_torch(
@@ -30,15 +31,27 @@ def rasterize_torch(
         color (H, W, 3) premultiplied on black and alpha (H, W), float32.
 
     Raises:
-        InputError: "no-backend", the tensors are on a CUDA device but gsplat cannot be used.
+        InputError: "no-backend", the tensors are on a CUDA device but neither gsplat nor Warp can be used;
+            "too-many-splats", Warp was given more than it can sort.
     """
-    if means.is_cuda:
-        reason = probe_gsplat()
-        if reason != "ok":
-            raise InputError("no-backend", f"gsplat cannot draw on this CUDA device: {reason}", "train on the CPU")
+    if not means.is_cuda:
+        return _Rasterize.apply(means, quaternions, scales, opacities, colors, camera)
+    backend = cuda_backend()
+    if backend == "gsplat":
         color, alpha, _ = draw_tensors(means, quaternions, scales, opacities, colors, camera)
         return color, alpha
-    return _Rasterize.apply(means, quaternions, scales, opacities, colors, camera)
+    if backend == "warp":
+        from perse_engine.splatting import warp_torch
+
+        return warp_torch.draw_tensors(means, quaternions, scales, opacities, colors, camera)
+    states = available_backends()
+    reasons = f"gsplat: {states['gsplat']}; warp: {states['warp']}"
+    raise InputError("no-backend", f"nothing can draw on this CUDA device ({reasons})", "train on the CPU")
+
+
+def best_device() -> str:
+    """The torch device on which `rasterize_torch` is fastest here: "cuda" or "cpu". Slow at most once per process."""
+    return "cuda" if cuda_backend() and torch.cuda.is_available() else "cpu"
 
 
 class _Rasterize(torch.autograd.Function):

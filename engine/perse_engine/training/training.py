@@ -23,7 +23,7 @@ from perse_engine.clips.frames import Dataset
 from perse_engine.errors import Cancelled
 from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
-from perse_engine.splatting.rasterize import available_backends
+from perse_engine.splatting.torch_op import best_device
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
 from perse_engine.training.correcting import balanced, start_correctives
 from perse_engine.training.footage import low_pass, photo_view, recorded_views, training_views
@@ -155,7 +155,7 @@ def train_views(
         OSError: `work` cannot be written.
     """
     lessons = Lessons(views, photo, preset, seed, recorded)
-    learner = Learner(start, preset.steps, "cuda" if available_backends()["gsplat"] == "ok" else "cpu", held, only)
+    learner = Learner(start, preset.steps, best_device(), held, only)
     arrays = learner.arrays()
     fingerprint = _fingerprint(start, (*views, *recorded), preset, seed)
     checkpoint = work / CHECKPOINT

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from perse_engine.cameras import Camera
 from perse_engine.splatting.gaussians import Gaussians
+from perse_engine.splatting.rasterize import Image, available_backends, rasterize
 from perse_engine.splatting.reference import render_reference
 from perse_engine.splatting.torch_op import rasterize_torch
+from perse_engine.splatting.warp_backend import draw_gaussians
 
 ATTRIBUTES = ("means", "quaternions", "scales", "opacities", "colors")
-DEVICES = {"numba": "cpu", "gsplat": "cuda"}
+# Warp's kernels run without a GPU too, where no one but a test would want them.
+WARP_ON_CPU = "warp on the CPU"
+DEVICES = {"numba": "cpu", "gsplat": "cuda", "warp": "cuda", WARP_ON_CPU: "cpu"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +29,29 @@ class Result:
     color: np.ndarray
     alpha: np.ndarray
     gradients: dict[str, np.ndarray]
+
+
+def state_of(backend: str) -> str:
+    """Say "ok", or why this machine cannot test the backend."""
+    if backend == WARP_ON_CPU:
+        return "ok" if importlib.util.find_spec("warp") else "warp-lang is not installed"
+    return available_backends()[backend]
+
+
+def picture(backend: str, gaussians: Gaussians, camera: Camera) -> Image:
+    """Draw without gradients."""
+    if backend == WARP_ON_CPU:
+        return Image(*draw_gaussians(gaussians, camera, device="cpu"))
+    return rasterize(gaussians, camera, backend=backend)
+
+
+def operation(backend: str) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """From tensors and a camera to colour and alpha, with gradients."""
+    if backend in ("warp", WARP_ON_CPU):
+        from perse_engine.splatting.warp_torch import draw_tensors
+
+        return draw_tensors
+    return render_reference if backend == "reference" else rasterize_torch
 
 
 def with_gradients(
@@ -35,7 +64,7 @@ def with_gradients(
     tensors = [
         torch.tensor(getattr(gaussians, name), dtype=kind, device=device, requires_grad=True) for name in ATTRIBUTES
     ]
-    color, alpha = (render_reference if reference else rasterize_torch)(*tensors, camera)[:2]
+    color, alpha = operation(backend)(*tensors, camera)[:2]
     color.backward(torch.as_tensor(to_color, dtype=kind, device=device), retain_graph=True)
     alpha.backward(torch.as_tensor(to_alpha, dtype=kind, device=device))
     return Result(

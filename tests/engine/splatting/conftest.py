@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from perse_engine.splatting.rasterize import available_backends
+from .backends import DEVICES, state_of
 
 
-@pytest.fixture(params=["numba", "gsplat"])
+@pytest.fixture(params=DEVICES)
 def backend(request: pytest.FixtureRequest) -> str:
     """The name of a backend that works on this machine."""
-    state = available_backends()[request.param]
+    state = state_of(request.param)
     if state != "ok":
         pytest.skip(f"{request.param}: {state}")
     return request.param

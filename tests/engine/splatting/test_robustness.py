@@ -18,7 +18,7 @@ from perse_engine.splatting.cpu import draw, draw_backward
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.rasterize import rasterize
 
-from .backends import ATTRIBUTES, with_gradients
+from .backends import ATTRIBUTES, picture, with_gradients
 from .scenes import camera, cloud
 
 SIZES = st.integers(1, 70)
@@ -88,7 +88,7 @@ def test_ordinary_numbers_give_the_picture_of_the_equations(
 
 
 def test_no_gaussians_give_an_empty_picture(backend: str) -> None:
-    image = rasterize(cloud(0, 0), camera(7, 5), backend=backend)
+    image = picture(backend, cloud(0, 0), camera(7, 5))
     assert image.color.shape == (5, 7, 3)
     assert not image.color.any()
     assert not image.alpha.any()
@@ -99,8 +99,8 @@ def test_a_quaternion_of_no_length_counts_as_no_rotation(backend: str) -> None:
     gaussians = cloud(30, 3)
     still = dataclasses.replace(gaussians, quaternions=np.tile(np.array([1, 0, 0, 0], np.float32), (30, 1)))
     none = dataclasses.replace(gaussians, quaternions=np.zeros((30, 4), np.float32))
-    expected = rasterize(still, camera(40, 40), backend=backend)
-    np.testing.assert_allclose(rasterize(none, camera(40, 40), backend=backend).color, expected.color, atol=1e-6)
+    expected = picture(backend, still, camera(40, 40))
+    np.testing.assert_allclose(picture(backend, none, camera(40, 40)).color, expected.color, atol=1e-6)
 
 
 def test_gaussians_with_bad_numbers_are_left_out_and_the_others_stay(backend: str) -> None:
@@ -115,9 +115,7 @@ def test_gaussians_with_bad_numbers_are_left_out_and_the_others_stay(backend: st
     both = Gaussians(*(np.concatenate([getattr(good, a), getattr(bad, a)]) for a in ATTRIBUTES))
     kept = Gaussians(*(np.concatenate([getattr(good, a), getattr(bad, a)[fine]]) for a in ATTRIBUTES))
     view = camera(50, 40)
-    np.testing.assert_allclose(
-        rasterize(both, view, backend=backend).color, rasterize(kept, view, backend=backend).color, atol=1e-6
-    )
+    np.testing.assert_allclose(picture(backend, both, view).color, picture(backend, kept, view).color, atol=1e-6)
 
 
 def test_the_same_picture_on_any_number_of_threads() -> None:
