@@ -120,7 +120,10 @@ def train(
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints; beside --out by default.")] = None,
     json: Json = False,
 ) -> None:
-    """Train an avatar on clips. Run the same command again to resume."""
+    """Train an avatar on clips. Run the same command again to resume.
+
+    On several GPUs: torchrun --nproc-per-node 2 -m perse_engine.cli train DATASET --out X.perse
+    """
     from perse_engine.cli.stages import run_train
 
     run_train(dataset, out, preset, seed, work, json)

@@ -77,21 +77,28 @@ def run_synthesize(
 
 
 def run_train(dataset: Path, out: Path, preset: str, seed: int, work: Path | None, json: bool) -> None:
-    """Train an avatar on the clips in folder `dataset` and write it to `out`."""
+    """Train an avatar on the clips in folder `dataset` and write it to `out`; under torchrun, all processes together.
+
+    The first of them alone writes and reports; an error is said by each that meets it.
+    """
     from perse_engine.avatars.file import save_avatar
     from perse_engine.clips.dataset import load_dataset
     from perse_engine.training.presets import training_preset
+    from perse_engine.training.several import torchrun_team
     from perse_engine.training.training import train
 
     chosen = training_preset(preset)
     _refuse_folder(out)
     folder = work if work is not None else out.with_name(f"{out.stem}.training")
-    apply_thread_budget()
     begin = time.monotonic()
-    with watched() as progress:
-        avatar = train(load_dataset(dataset), chosen, folder, seed=seed, progress=progress)
-        save_avatar(avatar, out)
-    report({"avatar": str(out)}, {"train": time.monotonic() - begin}, json)
+    with torchrun_team() as team:
+        apply_thread_budget(team.local_size)
+        with watched(showing=team.rank == 0) as progress:
+            avatar = train(load_dataset(dataset), chosen, folder, seed=seed, progress=progress, team=team)
+            if team.rank == 0:
+                save_avatar(avatar, out)
+    if team.rank == 0:
+        report({"avatar": str(out)}, {"train": time.monotonic() - begin}, json)
 
 
 def run_build(

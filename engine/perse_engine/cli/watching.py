@@ -14,16 +14,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from perse_engine.errors import Cancelled
-from perse_engine.progress import Progress
+from perse_engine.progress import Progress, silent
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Progress]:
+def watched(*, showing: bool = True) -> Iterator[Progress]:
     """A `Progress` that shows itself, and stops the work at its next report once Ctrl-C was pressed.
 
-    A second Ctrl-C stops at once.
+    A second Ctrl-C stops at once. Without `showing` it only stops the work.
     """
-    with _interruptible() as interrupted, _shown() as show:
+    with _interruptible() as interrupted, _shown() if showing else contextlib.nullcontext(silent) as show:
 
         def progress(stage: str, done: int, total: int) -> None:
             show(stage, done, total)

@@ -63,6 +63,7 @@ def ablate(dataset: Dataset, preset: Preset, seeds: Sequence[int], report: Path,
         InputError: no-in-betweens, where the clips have none to leave out or none to measure by.
         Cancelled: by `progress`.
     """
+    preset = dataclasses.replace(preset, stops_early=False)  # all take as many steps
     reduced = without_betweens(dataset)
     if len(reduced.frames) == len(dataset.frames) or not dataset.of("between"):
         raise InputError(

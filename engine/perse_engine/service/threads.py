@@ -9,8 +9,11 @@ import numba
 from perse_engine.errors import InputError
 
 
-def apply_thread_budget() -> int:
+def apply_thread_budget(processes: int = 1) -> int:
     """Hold the kernels to PERSE_THREADS threads, where that is set; returns how many they use.
+
+    Args:
+        processes: that work on this machine side by side, this one among them; where nothing is set they share it.
 
     Raises:
         InputError: "threads", PERSE_THREADS is not a whole number above zero.
@@ -22,4 +25,6 @@ def apply_thread_budget() -> int:
                 "threads", f"PERSE_THREADS is {wanted!r}, not a whole number above zero", "correct or unset it"
             )
         numba.set_num_threads(min(int(wanted), numba.config.NUMBA_NUM_THREADS))
+    elif processes > 1:
+        numba.set_num_threads(max(numba.config.NUMBA_NUM_THREADS // processes, 1))
     return int(numba.get_num_threads())

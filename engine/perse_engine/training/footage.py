@@ -53,6 +53,12 @@ def recorded_views(dataset: Dataset) -> tuple[View, ...]:
     return tuple(_real_view(frame, labels) for frame in dataset.of("train") if frame.clip == RECORDED)
 
 
+def held_out_views(dataset: Dataset) -> tuple[View, ...]:
+    """The synthetic frames of expressions and views that nothing is learnt from."""
+    table = _table(dataset.wardrobe.labels)
+    return tuple(_view(frame, table) for frame in dataset.of("heldout"))
+
+
 def photo_view(dataset: Dataset) -> View:
     """The photo."""
     return _real_view(dataset.photo, dataset.wardrobe.labels)

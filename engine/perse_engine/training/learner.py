@@ -18,12 +18,10 @@ from perse_engine.errors import PerseError
 from perse_engine.splatting.torch_op import rasterize_torch
 from perse_engine.training.adam import adam_step, fresh_moments
 from perse_engine.training.losses import picture_loss
+from perse_engine.training.several import ALONE, Team
 from perse_engine.training.views import Lesson
 
 Floats = NDArray[np.float32]
-
-LAST_RATE = 0.04
-"""Of the first, at the last step."""
 
 
 class Diverged(PerseError):
@@ -71,21 +69,22 @@ class Learner:
     def __init__(
         self,
         start: Avatar,
-        steps: int,
         device: str = "cpu",
         held: NDArray[np.integer] | None = None,
         only: Mapping[str, slice] | None = None,
+        team: Team = ALONE,
     ) -> None:
-        """Begin at `start` and plan for `steps`; pictures are drawn and compared on the torch `device`.
+        """Begin at `start`; pictures are drawn and compared on the torch `device`.
 
         Args:
             held: indices of Gaussians that keep about their colour. What hair covers is known from the texture; what
                 little of it shines through would otherwise take the colour of the hair, step by step.
             only: rows of parameters, by name, that may change; everything else stays as it is, to the last bit.
+            team: whose every process learns from a lesson of its own and takes the same step.
         """
+        self._team = team
         self._only = only
         self._held = np.zeros(0, np.int64) if held is None else held
-        self._steps = steps
         self._device = torch.device(device)
         self._parameters = parameters_of(start)
         self._shared = with_parameters(start, self._parameters)
@@ -106,35 +105,45 @@ class Learner:
             **{f"{name}.square": moments[name].square for name in moments},
         }
 
-    def learn(self, lesson: Lesson, step: int) -> float:
-        """Take one step and return its loss.
+    def learn(self, lesson: Lesson, step: int, decay: float) -> float:
+        """Take one step, its rates multiplied by `decay`, and return its loss, the mean over the team.
 
         Raises:
-            Diverged: the loss is no number; nothing has moved.
+            Diverged: the loss of any process is no number; nothing has moved.
+            WorkerLost: as `Team.average`; nothing has moved.
         """
         stance = take_stance(self._shared, lesson.state)
         loss = _loss(self._shared, stance, self._parameters, lesson, self._device)
-        value = float(loss.detach())
-        if not math.isfinite(value):
+        value = np.array([float(loss.detach())], np.float32)
+        active = (stance.weights != 0) | (stance.presence != 0)
+        lost, *shown = self._team.union(np.concatenate([~np.isfinite(value), active]))
+        if lost:
             raise Diverged(step)
         loss.backward()
-        self._move(stance.weights, stance.presence, step)
-        return value
+        self._move(np.flatnonzero(shown), decay, value)
+        return float(value[0])
 
-    def _move(self, weights: Floats, presence: Floats, step: int) -> None:
-        share = step / max(self._steps, 1)
-        decay = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+    def _move(self, active: NDArray[np.integer], decay: float, value: Floats) -> None:
+        """Move what the lessons of the team have shown, of styles the `active` ones; average `value` (1,) with it."""
         looks = self._shared.appearance
-        active = [looks.of(int(k)) for k in np.flatnonzero((weights != 0) | (presence != 0))]
+        styled = [looks.of(int(k)) for k in active]
+        slopes: dict[str, Floats] = {}
+        moving: dict[str, list[slice]] = {}
         for name, tensor in self._named():
             gradient, tensor.grad = tensor.grad, None
             if gradient is None:
                 continue
+            slopes[name] = gradient.numpy().reshape(_rows(tensor).shape)
+            every = styled if name.startswith("style_") else [slice(0, len(slopes[name]))]
+            moving[name] = list(self._free(name, every))
+        self._team.average([value, *(slopes[name][rows] for name in moving for rows in moving[name])])
+        for name, tensor in self._named():
+            if name not in slopes:
+                continue
             values, pace, moments = _rows(tensor), PACES[name], self._moments[name]
             anchors = self._anchors[name].reshape(values.shape)
-            for rows in self._free(name, active if name.startswith("style_") else [slice(0, len(values))]):
-                slopes = gradient.numpy().reshape(values.shape)
-                adam_step(values, slopes, moments, anchors, pace.rate * decay, pace.pull * decay, rows)
+            for rows in moving[name]:
+                adam_step(values, slopes[name], moments, anchors, pace.rate * decay, pace.pull * decay, rows)
                 self._bound(name, values[rows], anchors[rows])
             if name == "colors":
                 values[self._held] += np.float32(HELD) * (anchors[self._held] - values[self._held])

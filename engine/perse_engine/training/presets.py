@@ -14,10 +14,12 @@ class Preset:
     Attributes:
         name: what people ask for.
         gaussians: N. Three in four lie on what is worn, and are not drawn while it is not.
-        steps: pictures that are learnt from, one a step.
+        steps: pictures that are learnt from, one a step; a team of n processes takes n in each of its steps, and
+            ceil(steps / n) steps.
         size: side in pixels to which a picture is reduced, and side of a box cut from a finer one.
         boxes: share of the steps, after the first third, that look at a box of the finest picture.
         photo: share of the steps that look at the photo itself.
+        stops_early: whether to end once held-out pictures come no closer, where there are any.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Preset:
     size: int = 256
     boxes: float = 0.5
     photo: float = 0.12
+    stops_early: bool = True
 
 
 PRESETS = {

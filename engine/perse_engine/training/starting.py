@@ -30,7 +30,7 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "nose": 1.2,
     "neck": 0.7,
     "scalp": 1.2,
-    "clothes": 0.6,
+    "clothes": 0.9,
     "glasses": 1.2,
     "lenses": 0.3,
     "hat": 0.8,

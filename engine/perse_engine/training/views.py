@@ -131,7 +131,7 @@ class Lessons:
         scale = self._preset.size / max(view.camera.width, view.camera.height)
         width, height = round(view.camera.width * scale), round(view.camera.height * scale)
         if view.name not in self._reduced:
-            self._reduced[view.name] = _reduced(view.picture, width, height)
+            self._reduced[view.name] = reduced(view.picture, width, height)
         color, weights = self._reduced[view.name]
         return _lesson(view.camera.resized(width, height), view.state, _unit(color), weights, background)
 
@@ -149,8 +149,8 @@ class Lessons:
         return _lesson(view.camera.cropped(x, y, side, side), view.state, color, picture.weights[window], background)
 
 
-def _reduced(picture: Picture, width: int, height: int) -> tuple[Bytes, NDArray[np.float16]]:
-    """The premultiplied colour and the weights of `picture`, averaged down."""
+def reduced(picture: Picture, width: int, height: int) -> tuple[Bytes, NDArray[np.float16]]:
+    """The premultiplied colour (height, width, 4) uint8 and the weights of `picture`, averaged down."""
     color = cv2.resize(_premultiplied(picture.color), (width, height), interpolation=cv2.INTER_AREA)
     weights = cv2.resize(picture.weights.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     return (color * 255 + 0.5).astype(np.uint8), weights.astype(np.float16)
