@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import errno
 import importlib.util
 import itertools
 import os
@@ -20,6 +21,8 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.tensors import pack
 from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.progress import silent
+from perse_engine.training import training
+from perse_engine.training.checkpoints import save_checkpoint
 from perse_engine.training.presets import Preset, training_preset
 from perse_engine.training.training import train_views
 from perse_engine.training.views import Lessons, Picture, View, dwelling
@@ -166,6 +169,31 @@ def test_a_cancelled_training_goes_on_as_if_unbroken(tmp_path):
     finished = []
     train_views(start, views, None, QUICK, tmp_path / "broken", seed=0, progress=lambda s, d, t: finished.append(d))
     assert finished == [12]
+
+
+def test_a_full_disk_keeps_the_last_good_state(tmp_path, monkeypatch):
+    start, views = make_task()[1:]
+    preset = dataclasses.replace(QUICK, steps=9)
+    monkeypatch.setattr(training, "STEPS_BETWEEN_CHECKPOINTS", 3)
+    whole = train_views(start, views, None, preset, tmp_path / "whole", seed=0, progress=silent)
+    written = []
+
+    def until_full(path, step, *rest):
+        if step > 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(step)
+        return save_checkpoint(path, step, *rest)
+
+    monkeypatch.setattr(training, "save_checkpoint", until_full)
+    with pytest.raises(OSError, match="No space"):
+        train_views(start, views, None, preset, tmp_path / "full", seed=0, progress=silent)
+    assert written == [3]
+    monkeypatch.setattr(training, "save_checkpoint", save_checkpoint)
+    steps = []
+    watch = lambda stage, done, total: steps.append(done)  # noqa: E731
+    again = train_views(start, views, None, preset, tmp_path / "full", seed=0, progress=watch)
+    assert min(step for step in steps if step) >= 3
+    assert all(np.array_equal(a, b) for a, b in zip(pack(whole).values(), pack(again).values(), strict=True))
 
 
 def test_a_checkpoint_of_another_training_or_a_damaged_one_is_not_used(tmp_path):
