@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 MEAN_DECAY, SQUARE_DECAY = np.float32(0.9), np.float32(0.99)
 TINY = np.float32(1e-16)
-FAINT = np.float32(0.01)
+FAINT = np.float32(0.05)
 """Of the mean of the gradients that are not zero: what is less counts as unseen. Adam divides by a gradient's size, so
 what shows through a gap only, say the far side of a head, would else move as fast as what is looked at, at random."""
 
