@@ -55,6 +55,13 @@ class Appearance:
         return slice(int(self.starts[style]), int(self.starts[style + 1]))
 
 
+def no_appearance(styles: int) -> Appearance:
+    """What `styles` styles paint that paint nothing."""
+    one, three = np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
+    starts, none = np.zeros(styles + 1, np.int32), np.zeros(0, np.int32)
+    return Appearance(starts, none, one, three, one, three, one, np.ones(styles, np.float32))
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Avatar:
     """A trained person. N Gaussians, K styles, C categories.

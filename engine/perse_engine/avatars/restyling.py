@@ -1,6 +1,6 @@
 """Change which styles an avatar has: mix some into a new one, remove one, give one another name.
 
-Every function returns a new avatar; nothing else about the person changes, not a bit of it.
+Every function returns a new avatar; no number that is left of the person changes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.parts import shown_parts, with_parts
 from perse_engine.avatars.styles import Between, Style, presence, style_weights, unknown_slider
 from perse_engine.errors import InputError
 
@@ -20,6 +21,8 @@ LONGEST = 48
 """Characters that a slider's name may have."""
 LONGEST_LABEL = 200
 """Characters that what people read may have."""
+LAID_OUT = "brought_"
+"""How the names of parts begin that the texture's layout has room for, whether they are seen or not."""
 SURE = 1e-4
 """Where a gate is less open than this, a mixture has no entry: half precision would hold little of it."""
 
@@ -77,7 +80,7 @@ def renamed_style(avatar: Avatar, slider: str, label: str) -> Avatar:
 
 
 def without_style(avatar: Avatar, slider: str) -> Avatar:
-    """`avatar` without the style `slider`; a category that is left empty goes too.
+    """`avatar` without the style `slider`; a category that is left empty goes too, and what it alone showed.
 
     Raises:
         InputError: unknown-slider.
@@ -95,7 +98,7 @@ def without_style(avatar: Avatar, slider: str) -> Avatar:
     used = {style.category for style in styles}
     gone = avatar.styles[number].slider
     sliders = {name: value for name, value in avatar.photo_state.sliders.items() if name != gone}
-    return _with_styles(
+    left = _with_styles(
         dataclasses.replace(
             avatar,
             figure=figure,
@@ -105,6 +108,9 @@ def without_style(avatar: Avatar, slider: str) -> Avatar:
         ),
         styles,
     )
+    lost = shown_parts(avatar) - shown_parts(left)
+    parts = avatar.figure.parts
+    return with_parts(left, {k for k in range(len(parts)) if k not in lost or parts[k].startswith(LAID_OUT)})
 
 
 def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Avatar:

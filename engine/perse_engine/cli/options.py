@@ -5,10 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from perse_engine.errors import InputError
 
 LARGEST_SIDE = 16384
+
+
+def refuse_other_pictures(out: Path) -> None:
+    """Refuse a picture's path that is no PNG.
+
+    Raises:
+        InputError: "image-format", "wrong-path".
+    """
+    if out.suffix.lower() != ".png":
+        raise InputError("image-format", f"{out.name} does not end in .png", "name a .png file")
+    if out.is_dir():
+        raise InputError("wrong-path", f"{out} is a folder", "name a .png file in it")
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from perse_engine.avatars.initial import head_center
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
-from perse_engine.cli.options import one_of, parse_background, parse_settings, parse_size
+from perse_engine.cli.options import one_of, parse_background, parse_settings, parse_size, refuse_other_pictures
 from perse_engine.clips.captures import fitting, load_performance
 from perse_engine.clips.performance import Performance
 from perse_engine.errors import InputError
@@ -52,10 +52,8 @@ def run_render(
     Raises:
         InputError: an option or the file cannot be used.
     """
-    if motion is None and out.suffix.lower() != ".png":
-        raise InputError("image-format", f"{out.name} does not end in .png", "name a .png file")
-    if motion is None and out.is_dir():
-        raise InputError("wrong-path", f"{out} is a folder", "name a .png file in it")
+    if motion is None:
+        refuse_other_pictures(out)
     if motion is not None and out.exists() and not out.is_dir():
         raise InputError("wrong-path", f"{out} is no folder", "name a folder for the frames")
     if not all(map(math.isfinite, angles)):

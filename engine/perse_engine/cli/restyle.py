@@ -1,4 +1,4 @@
-"""`perse style add`, `mix`, `remove` and `rename`: which styles an avatar has."""
+"""`perse style`: which styles an avatar has, and which come nearest to a wish."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from perse_engine.cli.options import refuse_other_pictures
 from perse_engine.cli.watching import watched
 from perse_engine.errors import InputError
 from perse_engine.service.threads import apply_thread_budget
@@ -50,6 +51,7 @@ def run_axes(path: Path, category: str, count: int, clip: Path | None, out: Path
     from perse_engine.transfer.codes import with_axes
     from perse_engine.transfer.encoders import encoder_of
 
+    apply_thread_budget()
     encoder = encoder_of(clip)
     _change(path, out, lambda avatar: with_axes(avatar, category, count, encoder), f"added {count} axes of {category}")
 
@@ -61,6 +63,7 @@ def run_random(path: Path, count: int, seed: int, clip: Path | None, out: Path, 
     from perse_engine.transfer.encoders import encoder_of
     from perse_engine.transfer.random_faces import random_faces
 
+    refuse_other_pictures(out)
     apply_thread_budget()
     with watched() as progress:
         sheet, states = random_faces(load_avatar(path), count, seed, encoder_of(clip), progress)

@@ -47,13 +47,17 @@ def face(canvas: Canvas, style: Face) -> Edit:
     return Edit(relit(canvas, move), move, joints.astype(np.float32))
 
 
-def with_all_around(canvas: Canvas, moved: Floats) -> Floats:
-    """(V, 3) how the whole figure moves where the head's vertices move by `moved` (H, 3): what is worn goes along."""
+def with_all_around(canvas: Canvas, moved: Floats, *parts: str) -> Floats:
+    """(V, 3) how the whole figure moves where the head's vertices move by `moved` (H, 3): what is worn goes along.
+
+    Args:
+        parts: of the head, that others go along with; the skin by default.
+    """
     rest = canvas.portrait.head.template
     move = np.zeros_like(canvas.figure.vertices)
     move[: len(rest)] = moved
     others = np.arange(len(rest), len(move))
-    anchors = np.flatnonzero(canvas.part_vertices("skin")[: len(rest)])
+    anchors = np.flatnonzero(canvas.part_vertices(*(parts or ("skin",)))[: len(rest)])
     move[others] = along_with(canvas.figure.vertices[others], rest[anchors], moved[anchors])
     move[np.linalg.norm(move, axis=1) < LEAST_MOVE] = 0
     return move

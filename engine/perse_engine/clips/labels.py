@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from perse_engine.clips.brought_edit import BROUGHT
 from perse_engine.clips.canvas import Canvas
+from perse_engine.clips.lent import LENT
 
 LABELS = (
     "background",
@@ -59,7 +61,7 @@ def label_faces(canvas: Canvas) -> NDArray[np.uint8]:
     skin = np.zeros(len(figure.faces), bool)
     for k, part in enumerate(figure.parts):
         here = figure.face_parts == k
-        own = part.removeprefix("brought_").removeprefix("lent_")
+        own = part.removeprefix(BROUGHT).removeprefix(LENT)
         if own in _OF_PART:
             labels[here] = LABELS.index(_OF_PART[own])
         else:

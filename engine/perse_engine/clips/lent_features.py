@@ -58,7 +58,7 @@ def lent_lips(canvas: Canvas, lender: Lender) -> Layer:
 
 
 def lent_beard(canvas: Canvas, lender: Lender) -> Layer:
-    """The other person's beard, hair by hair as the photo shows it.
+    """The other person's beard, hair by hair as the photo shows it, over whatever beard the person has.
 
     Raises:
         InputError: nothing-to-lend, where no beard is seen.
@@ -71,8 +71,7 @@ def lent_beard(canvas: Canvas, lender: Lender) -> Layer:
     if not shown.any() or float(darker[shown].mean()) < GROWN:
         raise InputError("nothing-to-lend", "the picture shows no beard", "choose a picture of somebody with one")
     theirs = _theirs(canvas, grows * smoothstep(0.08, 0.3, blurred(darker, 1.0)))
-    own = blurred(canvas.region("beard") * canvas.part("skin"), 3.0) * (1 - canvas.lips)
-    layer = _feature(canvas, lender, own * 0, theirs, 10)
+    layer = _feature(canvas, lender, np.zeros_like(theirs), theirs, 10)
     patch = layered_noise(canvas.flat_position[layer.texels][:, :2] / (3 * MILLIMETRE), 7)
     onset = in_waves(patch, layer.strength / 255, WAVES)
     return sparse_layer(layer.texels, layer.target[:, :3] / 255, 1.0, layer.strength / 255, onset, 1 / WAVES)

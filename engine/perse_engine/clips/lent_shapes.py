@@ -60,7 +60,7 @@ def lent_shoulders(canvas: Canvas, lender: Lender) -> Move:
     own, theirs = canvas.portrait.head, lender.portrait.head
     bust = canvas.part_vertices("bust")[: len(own.template)]
     low = smoothstep(-0.01, -0.05, own.template[:, 1] - own.joints[1, 1])
-    return with_all_around(canvas, (theirs.template - own.template) * (bust * low)[:, None]), _still()
+    return with_all_around(canvas, (theirs.template - own.template) * (bust * low)[:, None], "skin", "bust"), _still()
 
 
 def _within(canvas: Canvas, lender: Lender, reach: Floats, rim: NDArray[np.floating]) -> Floats:

@@ -17,8 +17,13 @@ from perse_engine.clips.variations import Slots, Table, Word, load_slots
 from perse_engine.errors import InputError
 
 SILENT = frozenset(("a", "an", "and", "in", "of", "on", "the", "with", "very", "pair"))
-USUAL_LENGTH = {"hair": "chin"}
-"""The word that a category's length has where others need one and none is said."""
+USUAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "hair": ("length", ("chin", "shoulder")),
+    "beard": ("type", ("full",)),
+}
+"""The slot that others need, and what it holds where nothing is said of it: the first that contradicts none of them."""
+COLORED = frozenset(("color", "contrast"))
+"""Parameters that hair has as it is, whatever its length."""
 CALM = 0.62
 """Of a named colour's saturation, what cloth, hair and lacquer have of it."""
 Phrase = tuple[str, ...]
@@ -38,7 +43,7 @@ def style_in_words(category: str, text: str, slider: str, label: str) -> Catalog
     words = _words(text)
     table, spoken = _of_catalogue(category, words)
     if category in slots:
-        more, chosen = _of_slots(slots[category], words, spoken, category)
+        more, chosen = _of_slots(slots[category], words, category, frozenset(spoken))
         table = {**(table or slots[category].sets), **more}
         spoken |= chosen
     color = _color(category, words, spoken)
@@ -46,19 +51,21 @@ def style_in_words(category: str, text: str, slider: str, label: str) -> Catalog
         table, spoken = {**(table or {}), "color": color[1]}, spoken | {color[0]}
     rest = [word for k, word in enumerate(words) if k not in spoken and word not in _nouns(category, slots)]
     if rest or not spoken:
+        colors = ", and names of colours" if "color" in PARAMETERS[category].__struct_fields__ else ""
         raise InputError(
             "unknown-words",
             f"{' '.join(rest) or text!r} says nothing about {category} here",
-            f"use words such as {', '.join(_vocabulary(category, slots))}, and names of colours",
+            f"use words such as {', '.join(_vocabulary(category, slots))}{colors}",
         )
     table = {key: value for key, value in (table or {}).items() if key != "overlaps"}
     try:
         parameters = msgspec.convert({**table, "label": label}, PARAMETERS[category])
     except msgspec.ValidationError as error:
         raise InputError(
-            "unknown-words", f"{text!r} leaves open what the {category} is ({error})",
-            f"name one of {', '.join(_vocabulary(category, slots))}",
-        ) from error  # fmt: skip
+            "unknown-words",
+            f"{text!r} leaves open what kind of {category} it is",
+            f"begin with one of {', '.join(catalogue.styles[k].label.lower() for k in catalogue.indices(category))}",
+        ) from error
     (group,) = (entry for entry in catalogue.categories if entry.name == category)
     style = Style(slider, label, category, parameters.between, *parameters.soft, *parameters.hard)
     return Catalogue((Category(group.name, group.label, group.layer),), (style,), (parameters,))
@@ -102,10 +109,18 @@ def _of_catalogue(category: str, words: Sequence[str]) -> tuple[Table | None, se
     return best
 
 
-def _of_slots(slots: Slots, words: Sequence[str], spoken: set[int], category: str) -> tuple[Table, set[int]]:
-    """What the slots' words among `words` set; of each slot one. Words that a style's name used may count again."""
-    table: Table = {}
-    used: set[int] = set()
+def _of_slots(slots: Slots, words: Sequence[str], category: str, named: frozenset[int]) -> tuple[Table, set[int]]:
+    """What the slots' words among `words` set, of each slot one, and where they stand.
+
+    Args:
+        named: where the name of a style of the catalogue stands. It is not taken apart: what it says it says as a
+            whole. But a word that is all of it has spoken for its slot.
+
+    Raises:
+        InputError: contradiction.
+    """
+    used = set(named)
+    name = {k for k in named if words[k] not in _nouns(category, {category: slots})}
     chosen: dict[str, Word] = {}
     for slot in slots.slots.values():
         found = [
@@ -114,22 +129,40 @@ def _of_slots(slots: Slots, words: Sequence[str], spoken: set[int], category: st
             for phrase in _phrases(key, word.label, word.also, set())
             if (places := _places(phrase, words))
         ]
-        if found:
-            _, key, places = max(found)
+        spoken_for = next((key for _, key, places in found if places == name), None)
+        for _, key, places in sorted(found, key=lambda one: -one[0]):
+            if places & used:
+                continue  # it is part of what a longer phrase says
+            another = next((other for other in slot if other in chosen), spoken_for)
+            if another is not None and another != key:
+                raise _against(another, key)
             chosen[key] = slot[key]
             used |= places
-    usual = USUAL_LENGTH.get(category)
-    shaped = {name for word in chosen.values() for name in word.sets} - {"color", "contrast"}
-    if usual and shaped and "cut" not in shaped and not spoken:
-        chosen = {usual: slots.slots["length"][usual], **chosen}
     for key, word in chosen.items():
-        against = set(word.excludes) & set(chosen)
-        if against:
-            raise InputError(
-                "contradiction", f"{key} and {against.pop()} contradict each other", "leave one of them out"
-            )
-        table |= word.sets
-    return table, used
+        for other in set(word.excludes) & set(chosen):
+            raise _against(key, other)
+    if not named:
+        chosen = _with_usual(slots, chosen, category)
+    return {name: value for word in chosen.values() for name, value in word.sets.items()}, used - named
+
+
+def _with_usual(slots: Slots, chosen: dict[str, Word], category: str) -> dict[str, Word]:
+    """`chosen` with what goes without saying, where the words need it."""
+    name, usual = USUAL.get(category, ("", ()))
+    if not chosen or not usual or any(key in chosen for key in slots.slots[name]):
+        return chosen
+    said = {parameter for word in chosen.values() for parameter in word.sets}
+    if category == "hair" and said <= COLORED:
+        return chosen
+    for key in usual:
+        word = slots.slots[name][key]
+        if not set(word.excludes) & set(chosen) and not any(key in other.excludes for other in chosen.values()):
+            return {key: word, **chosen}
+    return chosen
+
+
+def _against(first: str, second: str) -> InputError:
+    return InputError("contradiction", f"{first} and {second} contradict each other", "leave one of them out")
 
 
 def _color(category: str, words: Sequence[str], spoken: set[int]) -> tuple[int, str] | None:

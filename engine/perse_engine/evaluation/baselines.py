@@ -1,7 +1,7 @@
 """What others do with attributes, on our clips, Gaussians, losses and steps: appearance as a sum, without gates.
 
 Per Gaussian, x = x_0 + sum_k w_k d_k: colour, coverage and offset move by each style's difference times its weight. The
-mesh moves with the styles as it does in our avatar, so that only the appearance differs.
+mesh moves with the styles as it does in our avatar. Nothing is gated, bounded or held, and nothing but that differs.
 
 Two kinds of d: one free table for each style, an additive basis as of Gaussian blendshapes; or d_k = sum_j z_kj b_j,
 with a code z_k that is free for each clip and a basis that all share, as PEGASUS (Cha et al., CVPR 2024) has a free
@@ -17,21 +17,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
 
-from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.avatar import Avatar, no_appearance
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import presence, style_weights
 from perse_engine.avatars.torch_decode import parameters_of
 from perse_engine.cameras import Camera
 from perse_engine.evaluation.subject import Subject, avatar_subject
-from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
 from perse_engine.training.adam import Moments, adam_step
+from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
 from perse_engine.training.learner import PACES, Pace, gradients_of
 from perse_engine.training.presets import Preset
-from perse_engine.training.training import STAGE, STEPS_BETWEEN_REPORTS, Course
+from perse_engine.training.schedule import Schedule
+from perse_engine.training.training import STAGE, STEPS_BETWEEN_REPORTS, Course, fingerprint_of
 from perse_engine.training.views import Lessons
 
 Floats = NDArray[np.float32]
@@ -44,7 +44,6 @@ BASIS, CODES = ".basis", "codes"
 RANK = 24
 """Length of a free code."""
 CODE_RATE = 5e-3
-LAST_RATE = 0.04
 
 
 class Basis:
@@ -52,7 +51,7 @@ class Basis:
 
     def __init__(self, start: Avatar, rank: int | None, seed: int) -> None:
         """Begin at `start`, with free codes of length `rank`, or with a table for each style."""
-        self._plain = dataclasses.replace(start, appearance=_no_appearance(len(start.styles)))
+        self._plain = dataclasses.replace(start, appearance=no_appearance(len(start.styles)))
         self._rank = rank
         generator = np.random.default_rng(seed)
         base = parameters_of(self._plain)
@@ -129,23 +128,24 @@ class Basis:
 def train_basis(
     course: Course, rank: int | None, preset: Preset, path: Path, *, seed: int, progress: Progress
 ) -> Basis:
-    """Train a `Basis` on what `course` holds, and keep it in the file `path`; read it from there if it is there.
+    """Train a `Basis` on what `course` holds, and keep it in the file `path`; the same training is read from there.
 
     Raises:
         Cancelled: by `progress`.
     """
     basis = Basis(course.start, rank, seed)
-    if path.is_file():
-        basis.arrays.update(load_file(path))
+    fingerprint = fingerprint_of(course, preset, seed)
+    if load_checkpoint(path, fingerprint, basis.arrays) == preset.steps:
         return basis
     anchors = {name: array.copy() for name, array in basis.arrays.items()}
     moments = {name: Moments(np.zeros_like(array), np.zeros_like(array)) for name, array in basis.arrays.items()}
+    schedule = Schedule(preset.steps)
     lessons = Lessons(course.views, course.photo, preset, seed, course.recorded)
     for step in range(preset.steps):
         if step % STEPS_BETWEEN_REPORTS == 0:
             progress(STAGE, step, preset.steps)
         lesson = lessons.at(step)
-        decay = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * step / preset.steps)) / 2
+        decay = schedule.decay(step)
         slopes = gradients_of(basis.avatar_at(lesson.state), lesson)
         for name, row, gradient in basis.shared_out(lesson.state, slopes):
             pace = _pace(name)
@@ -155,8 +155,7 @@ def train_basis(
             adam_step(values, gradient, Moments(mean, square), anchor, pace.rate * decay, pace.pull * decay, every)
     progress(STAGE, preset.steps, preset.steps)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as stream:
-        stream.write(save(basis.arrays))
+    save_checkpoint(path, preset.steps, fingerprint, basis.arrays)
     return basis
 
 
@@ -169,9 +168,3 @@ def _pace(name: str) -> Pace:
 def _rows(array: Floats) -> Floats:
     """The array's memory as (n, c)."""
     return array.reshape(len(array), -1)
-
-
-def _no_appearance(styles: int) -> Appearance:
-    one, three = np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
-    starts, none = np.zeros(styles + 1, np.int32), np.zeros(0, np.int32)
-    return Appearance(starts, none, one, three, one, three, one, np.ones(styles, np.float32))

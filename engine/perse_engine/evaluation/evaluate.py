@@ -155,6 +155,7 @@ def _against_teacher(
             blended = split_rows(blending(subject), teacher, split, frames)
             rows += [dataclasses.replace(row, section="ends laid over each other instead") for row in blended]
     progress("teacher", len(LABELS), len(LABELS) + 1)
+    rows += [not_run("teacher", metric, "weights absent") for metric in ("LPIPS", "FID", "KID", "LPIPS-PPL")]
     unseen = [frame for split in UNSEEN for frame in dataset.of(split)]
     rows += category_rows(subject, teacher, [frame for frame in unseen if _has(subject, frame.state)])
     rows.append(path_row(subject))

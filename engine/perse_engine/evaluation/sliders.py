@@ -1,4 +1,4 @@
-"""What a slider does on its way: whether half the way is half the change, and whether the person stays."""
+"""What a slider does on its way: whether half the way is half the change."""
 
 from __future__ import annotations
 

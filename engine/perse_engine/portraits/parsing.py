@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from perse_engine.cameras import Camera
 from perse_engine.errors import InputError
@@ -158,7 +158,12 @@ def _read_mask(path: Path) -> Mask:
     try:
         with Image.open(path) as image:
             image.load()
-            return np.asarray(image.convert("L"), np.float32) / np.float32(255)
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith(("I", "F")):  # 16 bits: to convert them would clip them
+                return np.clip(np.asarray(upright, np.float32) / np.float32(65535), 0, 1)
+            clear = upright.convert("RGBA").getchannel("A")
+            grey = np.asarray(upright.convert("RGB").convert("L"), np.float32)
+            return grey * np.asarray(clear, np.float32) / np.float32(255 * 255)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
         raise InputError(
             "bad-mask", f"{path.name} cannot be read as a picture", "save it as a greyscale PNG"

@@ -70,7 +70,7 @@ def add_style(path: Path, wish: Wish, out: Path, *, seed: int, head: str = OPEN_
         raise InputError("wrong-path", f"{out} is a folder", "name a .perse file in it")
     avatar = load_avatar(path)
     label = (wish.name or (wish.image.stem.replace("_", " ").capitalize() if wish.image else wish.text or "")).strip()
-    slider = slider_name(wish.category, label)
+    slider = _named(wish, label)
     refuse_taken(avatar, slider)
     model = load_head(head)
     seconds: dict[str, float] = {}
@@ -93,6 +93,8 @@ def add_style(path: Path, wish: Wish, out: Path, *, seed: int, head: str = OPEN_
     progress("make", 1, 2)
     wardrobe = timed("make", lambda: dress(person, catalogue))
     grafted = timed("graft", lambda: graft(avatar, wardrobe, seed))
+    if not len(wardrobe.layers[0].texels) and not grafted.avatar.figure.style_directions[:, :, -1].any():
+        raise InputError("nothing-to-lend", f"that changes nothing about {avatar.name}", "wish for something else")
     progress("make", 2, 2)
     views = timed("pictures", lambda: style_views(grafted.avatar, wardrobe, seed, progress))
     learnt = timed("train", lambda: learn_style(grafted, views, seed=seed, progress=progress))
@@ -137,6 +139,15 @@ def match_style(
     return space.sliders(space.code_of(encoder.encode(without, worn, label)))
 
 
+def _named(wish: Wish, label: str) -> str:
+    try:
+        return slider_name(wish.category, label)
+    except InputError as error:
+        if wish.name is not None:
+            raise
+        raise InputError(error.code, error.message, "give it a short name with --name") from error
+
+
 def _check(wish: Wish) -> None:
     from perse_engine.clips.brought import LAYER_OF
     from perse_engine.clips.lent import MASKED
@@ -145,6 +156,10 @@ def _check(wish: Wish) -> None:
         raise InputError("bad-wish", "a style comes from a picture or from words", "give --image or --text")
     if wish.mask is not None and wish.image is None:
         raise InputError("bad-wish", "a mask says where on a picture something is", "give --image as well")
+    if wish.mask is not None and wish.category not in MASKED:
+        raise InputError(
+            "bad-wish", f"no mask is needed for {wish.category}", f"leave --mask out; {', '.join(MASKED)} need one"
+        )
     if wish.category not in LAYER_OF:
         raise InputError(
             "unknown-category", f"there is no category {wish.category!r}", f"choose one of {', '.join(LAYER_OF)}"
@@ -168,10 +183,16 @@ def _catalogue(wish: Wish, slider: str, label: str, head: Head, seed: int, progr
     from perse_engine.portraits.fitting import fit_portrait
     from perse_engine.portraits.parsing import read_mask
 
-    photo_hash(wish.image)  # a folder or a missing file is said before anything is loaded
+    for path in (wish.image, wish.mask):
+        if path is not None:
+            photo_hash(path)  # a folder or a missing file is said before anything is loaded
     portrait = fit_portrait(wish.image, head, seed=seed, progress=progress)
     height, width = portrait.matte.shape
     mask = read_mask(wish.mask, width, height) if wish.mask is not None else None
+    if mask is not None and not (mask > 0.5).any():
+        raise InputError(
+            "nothing-to-lend", "the mask is black everywhere", f"paint it white where the {wish.category} is"
+        )
     return lent_style(slider, label, wish.category, lender_of(portrait, mask))
 
 

@@ -17,7 +17,7 @@ from perse_engine.cameras import Camera
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.jit import Floats
 
-_DEVICE = "cuda:0"
+_FIRST = "cuda:0"
 
 
 @functools.cache
@@ -31,7 +31,7 @@ def probe_warp() -> str:
     try:
         from perse_engine.splatting.warp_drawing import unusable
 
-        return unusable(_DEVICE) or "ok"
+        return unusable(_FIRST) or "ok"
     except (ImportError, OSError, RuntimeError) as error:
         return f"Warp does not load: {error}"
 
@@ -47,12 +47,18 @@ def _has_driver() -> bool:
     return False
 
 
-def draw_gaussians(gaussians: Gaussians, camera: Camera, *, device: str = _DEVICE) -> tuple[Floats, Floats, Floats]:
-    """Draw on one of Warp's devices, "cuda:0" or "cpu": color (H, W, 3), alpha (H, W) and depth (H, W).
+def current_device() -> str:
+    """The GPU that torch works on in this process, of several that train together each has its own; else the first."""
+    torch = sys.modules.get("torch")
+    return _FIRST if torch is None or not torch.cuda.is_available() else f"cuda:{torch.cuda.current_device()}"
+
+
+def draw_gaussians(gaussians: Gaussians, camera: Camera, *, device: str | None = None) -> tuple[Floats, Floats, Floats]:
+    """Draw on one of Warp's devices, `current_device` or "cpu": color (H, W, 3), alpha (H, W) and depth (H, W).
 
     Raises:
         InputError: "too-many-splats", there are more pairs of Gaussian and tile than can be sorted.
     """
     from perse_engine.splatting.warp_drawing import draw_arrays
 
-    return draw_arrays(gaussians, camera, device)
+    return draw_arrays(gaussians, camera, device or current_device())

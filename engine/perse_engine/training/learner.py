@@ -184,6 +184,13 @@ def gradients_of(avatar: Avatar, lesson: Lesson) -> dict[str, Floats]:
     return {name: tensor.grad.numpy() for name, tensor in named if tensor.numel() and tensor.grad is not None}
 
 
+def loss_of(avatar: Avatar, lesson: Lesson) -> float:
+    """How far `avatar` is from what `lesson` shows."""
+    parameters = parameters_of(avatar)
+    shared = with_parameters(avatar, parameters)
+    return float(_loss(shared, take_stance(shared, lesson.state), parameters, lesson, torch.device("cpu")).detach())
+
+
 def _loss(avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson, device: torch.device) -> Tensor:
     """How far `avatar`, which shares the memory of `parameters`, is from what `lesson` shows."""
     decoded = decode_torch(avatar, stance, parameters)

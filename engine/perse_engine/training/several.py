@@ -56,7 +56,7 @@ class Team:
         rank: which this is, from 0; 0 alone writes files.
         size: how many there are.
         local_size: how many of them share this machine.
-        device: the torch device on which this one draws where gsplat can.
+        device: the torch device on which this one draws where gsplat or Warp can.
     """
 
     rank: int = 0
@@ -194,7 +194,7 @@ def _place() -> tuple[int, int, int, int]:
 
 
 def _devices(local_rank: int, local_size: int) -> tuple[str, str]:
-    """Where this process draws, should gsplat be there, and where it sums gradients.
+    """Where this process draws, should gsplat or Warp be there, and where it sums gradients.
 
     Raises:
         InputError: too-few-gpus.

@@ -20,7 +20,7 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.tensors import pack
 from perse_engine.avatars.torch_decode import parameters_of, with_parameters
 from perse_engine.clips.frames import Dataset
-from perse_engine.errors import Cancelled, PerseError
+from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
 from perse_engine.splatting.torch_op import best_device
@@ -214,7 +214,7 @@ def train_views(
             if step % STEPS_BETWEEN_CHECKPOINTS == 0:
                 logger.info("step %d of %d, loss %.4f", step, schedule.end, loss)
             step += 1
-    except (Cancelled, Diverged, WorkerLost):
+    except (Cancelled, Diverged, WorkerLost, InputError):
         keep()
         raise
     _refuse_strays(arrays, step)
@@ -251,6 +251,11 @@ def _refuse_strays(arrays: Mapping[str, NDArray[np.float32]], step: int) -> None
 
 def _detached(avatar: Avatar) -> Avatar:
     return with_parameters(avatar, parameters_of(avatar))
+
+
+def fingerprint_of(course: Course, preset: Preset, seed: int) -> str:
+    """What decides the outcome of a training on `course` by one process, in one hash."""
+    return _fingerprint(course.start, (*course.views, *course.recorded), (), preset, seed, ALONE)
 
 
 def _fingerprint(

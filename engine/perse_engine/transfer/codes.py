@@ -34,6 +34,8 @@ SUM = 1e3
 """How firmly weights are held to add up to one with the person's own share."""
 LEAST_SHARE, WHOLE = 0.02, 0.98
 """Weights below which a style is left out of a mixture; the most of one style that is not the style itself."""
+AXIS = "Axis"
+"""How the labels of axes begin; they are no styles of their own, and no space is made of them."""
 FAR = 2.5
 """Standard deviations along an axis at which its two ends lie."""
 
@@ -91,10 +93,15 @@ def code_space(avatar: Avatar, category: str, encoder: Encoder) -> CodeSpace:
     Raises:
         InputError: unknown-category; too-few-styles, where there are not two that look different.
     """
-    styles = tuple(style for style in avatar.styles if style.category == category)
+    styles = tuple(
+        style for style in avatar.styles if style.category == category and not style.label.startswith(f"{AXIS} ")
+    )
     if not styles:
         names = ", ".join(c.name for c in avatar.categories)
         raise InputError("unknown-category", f"the avatar has no styles of {category!r}", f"choose one of {names}")
+    few = InputError("too-few-styles", f"{category} has no two styles that look different", "add some first")
+    if len(styles) < 2:
+        raise few
     camera = encoding_camera(avatar)
     without = render_avatar(avatar, AvatarState(), camera)
     vectors = np.stack(
@@ -108,8 +115,8 @@ def code_space(avatar: Avatar, category: str, encoder: Encoder) -> CodeSpace:
     _, singular, axes = np.linalg.svd(vectors - mean, full_matrices=False)
     share = singular**2 / max(float((singular**2).sum()), 1e-12)
     kept = min(int((share > LEAST_VARIANCE).sum()), MOST_AXES) if singular[0] > 1e-9 else 0
-    if kept < 1 or len(styles) < 2:
-        raise InputError("too-few-styles", f"{category} has no two styles that look different", "add some first")
+    if kept < 1:
+        raise few
     spread = singular[:kept] / np.sqrt(len(vectors))
     codes = (vectors - mean) @ axes[:kept].T / spread
     return CodeSpace(category, styles, codes[:-1], codes[-1], mean, axes[:kept], spread)
@@ -121,7 +128,7 @@ def encoding_camera(avatar: Avatar) -> Camera:
 
 
 def with_axes(avatar: Avatar, category: str, count: int, encoder: Encoder) -> Avatar:
-    """`avatar` with two sliders more for each of the first `count` axes of `category`: one for each of its ends.
+    """`avatar` with sliders for both ends of the first `count` axes of `category`; an end that the person is has none.
 
     Raises:
         InputError: unknown-category, too-few-styles, too-few-axes; name-taken, where they are there already.
@@ -138,6 +145,6 @@ def with_axes(avatar: Avatar, category: str, count: int, encoder: Encoder) -> Av
         for sign, end in ((1.0, "plus"), (-1.0, "minus")):
             code = space.person + sign * FAR * np.eye(len(space.spread))[number]
             weights = {slider: min(share, WHOLE) for slider, share in space.sliders(code).items()}
-            if weights:
-                changed = with_mixture(changed, weights, f"Axis {number + 1} {end}")
+            if weights:  # none where the person is that end already
+                changed = with_mixture(changed, weights, f"{AXIS} {number + 1} {end}")
     return changed

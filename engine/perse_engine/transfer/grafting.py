@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.avatar import Appearance, Avatar, no_appearance
 from perse_engine.avatars.initial import OPAQUE
 from perse_engine.avatars.laying import lay_flat
 from perse_engine.avatars.sampling import sample_sites
@@ -21,7 +21,7 @@ from perse_engine.avatars.styles import LAYERS
 from perse_engine.clips.atlas import HAIR
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.training.footprints import Footprints
-from perse_engine.transfer.grown_figure import grown_figure, shared_faces, shown_parts
+from perse_engine.transfer.grown_figure import grown_figure, hairdo_parts, shared_faces, shown_parts
 
 Floats = NDArray[np.float32]
 
@@ -30,6 +30,10 @@ SHARE = 0.09
 COVERING = 0.09
 """Square metres of such a style."""
 FEWEST = 300
+OVER_HAIR = ("hat", "headphones")
+"""Categories that hide hair."""
+HIDDEN = 0.12
+"""Coverage below which an entry hides."""
 UNSEEN = -8.0
 """Logit of the coverage of a Gaussian that shows with its own style only."""
 HIDING = -2.0
@@ -75,9 +79,12 @@ def graft(avatar: Avatar, wardrobe: Wardrobe, seed: int) -> Graft:
     colors = grown.colors.copy()
     colors[added] = footprints.colors[stand_in.kept >= avatar.count]
     grown = dataclasses.replace(grown, colors=colors)
-    gaussians, rows = footprints.entries(wardrobe.layers[0])
+    entries, rows = footprints.entries(wardrobe.layers[0])
+    gaussians: NDArray[np.integer] = stand_in.kept[entries]
     grown = _hidden_alike(grown, avatar, style.category)
-    grown = _with_entries(grown, stand_in.kept[gaussians], rows, wardrobe.layers[0].softness)
+    if style.category in OVER_HAIR:
+        gaussians, rows = _hiding_hairdos(avatar, gaussians, rows)
+    grown = _with_entries(grown, gaussians, rows, wardrobe.layers[0].softness)
     return Graft(grown, avatar.count, grown.appearance.of(len(grown.styles) - 1))
 
 
@@ -141,17 +148,10 @@ def _stand_in(avatar: Avatar, wardrobe: Wardrobe, faces: NDArray[np.intp], own: 
             quaternions=avatar.quaternions[kept],
             coverage_logits=avatar.coverage_logits[kept],
             colors=avatar.colors[kept],
-            appearance=_bare(),
+            appearance=no_appearance(1),
         ),
         kept,
     )
-
-
-def _bare() -> Appearance:
-    """The appearance of one style that paints nothing."""
-    one, three = np.zeros(0, np.float32), np.zeros((0, 3), np.float32)
-    starts, none = np.zeros(2, np.int32), np.zeros(0, np.int32)
-    return Appearance(starts, none, one, three, one, three, one, np.ones(1, np.float32))
 
 
 def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
@@ -159,7 +159,7 @@ def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
     added = np.arange(before.count, avatar.count)
     figure, looks = before.figure, before.appearance
     own = np.flatnonzero(figure.face_parts[before.triangles] == figure.parts.index(HAIR))
-    if category != "hair" or not len(added) or not len(own):
+    if category != "hair" or not len(added) or not len(own) or not len(looks.gaussians):
         return avatar
     place = _places(before, own)
     nearest = own[cKDTree(place).query(_places(avatar, added))[1]]
@@ -170,7 +170,7 @@ def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
         entry = np.full(before.count, -1)
         entry[looks.gaussians[run]] = np.arange(run.start, run.stop)
         entry = entry[nearest]
-        hides = (entry >= 0) & (looks.coverage_logits[entry] < HIDING)
+        hides = (entry >= 0) & (looks.coverage_logits[np.maximum(entry, 0)] < HIDING)
         hides &= layers[style.category] > LAYERS.index("hair")
         runs.append((added[hides], entry[hides]))
     fields = ("gates", "colors", "coverage_logits", "offsets", "onsets")
@@ -195,6 +195,24 @@ def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
             **{name: np.concatenate(parts) for name, parts in rows.items()},
         ),
     )
+
+
+def _hiding_hairdos(avatar: Avatar, gaussians: NDArray[np.integer], rows: Floats) -> tuple[NDArray[np.integer], Floats]:
+    """The entries of something that covers the head, and those by which it hides other hair than the own, alike."""
+    figure = avatar.figure
+    parts = figure.face_parts[avatar.triangles]
+    hair = np.flatnonzero(parts == figure.parts.index(HAIR))
+    others = np.flatnonzero(np.isin(parts, hairdo_parts(figure)))
+    row_of = np.full(avatar.count, -1)
+    row_of[gaussians[gaussians < avatar.count]] = np.flatnonzero(gaussians < avatar.count)
+    if not len(hair) or not len(others):
+        return gaussians, rows
+    nearest = hair[cKDTree(_places(avatar, hair)).query(_places(avatar, others))[1]]
+    row = row_of[nearest]
+    hidden = (row >= 0) & (rows[np.maximum(row, 0), 3] < HIDDEN)
+    every = np.concatenate([gaussians, others[hidden]])
+    order = np.argsort(every, kind="stable")
+    return every[order], np.concatenate([rows, rows[row[hidden]]])[order]
 
 
 def _rows(looks: Appearance, name: str, style: int) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.clips.atlas import HAIR
 from perse_engine.clips.face_edit import along_with
+from perse_engine.clips.lent import LENT
 from perse_engine.clips.wardrobe import LEAST_MOVE, Wardrobe
 from perse_engine.errors import InputError
 from perse_engine.heads.figure import Figure
@@ -56,10 +57,18 @@ def grown_figure(
     move = np.zeros((first + len(used), 3, 1), np.float32)
     move[:vertices, :, 0] = other.style_directions[:vertices, :, 0]
     move[first:, :, 0] = other.style_directions[used, :, 0]
-    if wardrobe.styles[0].category == "face":  # what can be put on goes along with the face
-        skin = np.unique(figure.faces[figure.face_parts == figure.parts.index("skin")])
-        beyond = slice(vertices, first)
-        move[beyond, :, 0] = along_with(figure.vertices[beyond], figure.vertices[skin], move[skin, :, 0])
+    category = wardrobe.styles[0].category
+    beyond = np.arange(vertices, first)
+    anchors = _vertices_of(figure, ("skin",))
+    if category == "clothes":  # the bust carries what hangs over it
+        anchors = _vertices_of(figure, ("skin", "bust"))
+    elif category in ("hat", "headphones"):  # they press other hair as they press the own
+        anchors = _vertices_of(figure, (HAIR,))
+        beyond = np.intersect1d(beyond, _vertices_of(figure, tuple(figure.parts[k] for k in hairdo_parts(figure))))
+    elif category != "face":
+        beyond = beyond[:0]
+    if len(beyond) and len(anchors):
+        move[beyond, :, 0] = along_with(figure.vertices[beyond], figure.vertices[anchors], move[anchors, :, 0])
         move[np.linalg.norm(move[:, :, 0], axis=1) < LEAST_MOVE] = 0
     before = np.zeros((len(used), 3, len(figure.style_names)), np.float32)
     if len(used):
@@ -84,6 +93,16 @@ def grown_figure(
         ),
         faces,
     )
+
+
+def hairdo_parts(figure: Figure) -> list[int]:
+    """The parts that carry other hair than the own."""
+    return [k for k, name in enumerate(figure.parts) if name.startswith(("locks", f"{LENT}hair"))]
+
+
+def _vertices_of(figure: Figure, parts: tuple[str, ...]) -> NDArray[np.integer]:
+    wanted = [figure.parts.index(name) for name in parts if name in figure.parts]
+    return np.unique(figure.faces[np.isin(figure.face_parts, wanted)])
 
 
 def _free_name(name: str, taken: list[str]) -> str:

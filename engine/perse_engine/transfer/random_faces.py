@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -26,7 +28,7 @@ def random_faces(
     """A sheet of `count` random faces, and the slider values of each; the same ones for the same seed.
 
     Raises:
-        InputError: too-few-styles, where no category has two styles.
+        InputError: too-few-styles, where no category has two styles that look different.
         Cancelled: by `progress`.
     """
     spaces = _spaces(avatar, encoder)
@@ -52,11 +54,11 @@ def random_faces(
 
 
 def _spaces(avatar: Avatar, encoder: Encoder) -> list[CodeSpace]:
-    return [
-        code_space(avatar, category.name, encoder)
-        for category in avatar.categories
-        if sum(style.category == category.name for style in avatar.styles) > 1
-    ]
+    spaces = []
+    for category in avatar.categories:
+        with contextlib.suppress(InputError):  # of one style, or of several that look alike from here
+            spaces.append(code_space(avatar, category.name, encoder))
+    return spaces
 
 
 def _bytes(picture: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perse_engine.clips.catalogue import load_catalogue
 from perse_engine.clips.parameters import PARAMETERS
+from perse_engine.clips.variations import load_slots
 from perse_engine.clips.words import style_in_words
 from perse_engine.errors import InputError
 
@@ -20,8 +22,12 @@ def said(category, text):
         ("hair", "Blonde", {"cut": "own", "color": "#bfa373"}),
         ("hair", "curly hair", {"cut": "chin", "shape": "curly"}),
         ("hair", "slicked-back long hair", {"cut": "long", "shape": "slicked"}),
-        ("hat", "a beanie", {"cuff": 46.0}),
-        ("beard", "a long grey beard", {"length": 40.0, "color": "#9a9794"}),
+        ("hat", "a beanie", {"cuff": 44.0}),
+        ("beard", "a long grey beard", {"length": 60.0, "color": "#9a9794"}),
+        ("beard", "grey beard", {"moustache": 1.0, "chin": 1.0, "color": "#9a9794"}),
+        ("hair", "a bun", {"cut": "shoulder", "shape": "bun"}),
+        ("hair", "tied-back", {"shape": "ponytail"}),
+        ("clothes", "T-shirt", {"cut": "round"}),
         ("eyes", "blue eyes", {"color": "#7394b8"}),
     ],
 )
@@ -43,10 +49,28 @@ def test_words_that_say_nothing_are_named(text):
     assert refused.value.code == "unknown-words"
 
 
-def test_a_contradiction_is_refused():
+@pytest.mark.parametrize("text", ["buzzed curly", "short long hair", "red and black hair"])
+def test_a_contradiction_is_refused(text):
     with pytest.raises(InputError) as refused:
-        said("hair", "buzzed curly")
+        said("hair", text)
     assert refused.value.code == "contradiction"
+
+
+def test_what_leaves_the_kind_open_is_told_the_kinds():
+    with pytest.raises(InputError) as refused:
+        said("hat", "red hat")
+    assert refused.value.code == "unknown-words"
+    assert "beanie" in refused.value.hint
+    assert "`" not in refused.value.message
+
+
+def test_every_shipped_label_is_understood_as_the_style_that_ships():
+    catalogue = load_catalogue()
+    for style, parameters in zip(catalogue.styles, catalogue.parameters, strict=True):
+        understood = said(style.category, style.label)
+        for field in parameters.__struct_fields__:
+            if field not in ("label", "overlaps"):
+                assert getattr(understood, field) == getattr(parameters, field), (style.slider, field)
 
 
 def test_an_unknown_category_is_refused():
@@ -55,11 +79,19 @@ def test_an_unknown_category_is_refused():
     assert refused.value.code == "unknown-category"
 
 
-@given(st.sampled_from(sorted(PARAMETERS)), st.text(max_size=40))
-def test_any_text_gives_a_style_or_one_clear_error(category, text):
+VOCABULARY = sorted(
+    {word for slots in load_slots().values() for slot in slots.slots.values() for key, entry in slot.items()
+     for word in (key, *entry.label.split(), *entry.also)}
+    | {word for style in load_catalogue().styles for word in style.label.lower().split()} | {"red", "teal", "glorp"}
+)  # fmt: skip
+
+
+@given(st.sampled_from(sorted(PARAMETERS)), st.lists(st.sampled_from(VOCABULARY) | st.text(max_size=8), max_size=5))
+def test_any_text_gives_a_style_or_one_clear_error(category, words):
     try:
-        style = said(category, text)
+        style = said(category, " ".join(words))
     except InputError as error:
         assert error.code in ("unknown-words", "contradiction")
+        assert error.hint
     else:
         assert isinstance(style, PARAMETERS[category])

@@ -15,7 +15,7 @@ from PIL import Image
 from perse_engine.errors import InputError
 from perse_engine.heads.head import Head
 from perse_engine.portraits.fitting import fit_portrait
-from perse_engine.portraits.parsing import AREAS, EmbeddedParser, MaskFolder
+from perse_engine.portraits.parsing import AREAS, EmbeddedParser, MaskFolder, read_mask
 from perse_engine.portraits.portrait import PART_NAMES, Portrait
 
 PAINTINGS = Path(__file__).parents[4] / "shared" / "data" / "portraits"
@@ -124,3 +124,35 @@ def test_folders_that_hold_no_masks_are_refused(tmp_path: Path, portrait: Portra
 def _narrow(portrait: Portrait) -> Portrait:
     half = portrait.matte.shape[1] // 2
     return dataclasses.replace(portrait, photo=portrait.photo[:, :half], matte=portrait.matte[:, :half])
+
+
+@pytest.mark.parametrize(
+    ("mode", "pixels", "expected"),
+    [
+        ("L", np.full((8, 8), 128, np.uint8), 128 / 255),
+        ("I;16", np.full((8, 8), 600, np.uint16), 600 / 65535),
+        ("RGBA", np.dstack([np.full((8, 8, 3), 255, np.uint8), np.zeros((8, 8), np.uint8)]), 0.0),
+        ("RGBA", np.full((8, 8, 4), 255, np.uint8), 1.0),
+    ],
+)
+def test_masks_of_every_kind_mean_the_same(
+    tmp_path: Path, mode: str, pixels: NDArray[np.generic], expected: float
+) -> None:
+    Image.fromarray(pixels).save(tmp_path / "mask.png")
+    with Image.open(tmp_path / "mask.png") as again:
+        assert again.mode == mode
+    mask = read_mask(tmp_path / "mask.png", 16, 16)
+    assert mask.shape == (16, 16)
+    np.testing.assert_allclose(mask, expected, atol=1e-3)
+
+
+def test_a_rotated_mask_is_put_upright(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 40), np.uint8)
+    pixels[:, :10] = 255
+    image = Image.fromarray(pixels)
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    image.save(tmp_path / "mask.png", exif=exif)
+    mask = read_mask(tmp_path / "mask.png", 20, 40)
+    assert mask[:8].mean() > 0.95
+    assert mask[12:].mean() < 0.05

@@ -12,9 +12,15 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.frames import WARDROBE, Dataset
 from perse_engine.clips.wardrobe import save_wardrobe
 from perse_engine.errors import InputError
+from perse_engine.evaluation.baselines import BASIS, FIELDS, Basis
+from perse_engine.evaluation.categories import category_rows
+from perse_engine.evaluation.subject import teacher_subject
 from perse_engine.progress import silent
 from perse_engine.service.ablation import ADDITIVE, BLEND, CODES, ENDS_ONLY, RIGGED, WHOLE, ablate, without_betweens
+from perse_engine.training.learner import gradients_of, loss_of
 from perse_engine.training.presets import Preset
+from perse_engine.training.training import prepare
+from perse_engine.training.views import Lessons
 
 _path = Path(__file__).parents[1] / "training" / "test_dataset.py"
 _spec = importlib.util.spec_from_file_location("painted_figure", _path)
@@ -88,3 +94,54 @@ def test_clips_without_in_betweens_are_refused(dataset, tmp_path):
         with pytest.raises(InputError) as error:
             ablate(clips, QUICK, (0,), tmp_path, silent)
         assert error.value.code == "no-in-betweens"
+
+
+def test_another_preset_does_not_take_up_what_was_trained(dataset, tmp_path):
+    ablate(dataset, dataclasses.replace(QUICK, steps=20), (0,), tmp_path, silent)
+    again = ablate(dataset, QUICK, (0,), tmp_path, silent)
+    fresh = ablate(dataset, QUICK, (0,), tmp_path / "fresh", silent)
+    assert [row.value for row in again] == [row.value for row in fresh]
+
+
+@pytest.mark.parametrize("rank", [None, 3])
+def test_a_basis_learns_along_its_slope(dataset, rank):
+    """The gradient of every array against a difference in the loss."""
+    course = prepare(dataset, QUICK, 0)
+    basis = Basis(course.start, rank, 0)
+    rng = np.random.default_rng(1)
+    for name in FIELDS:
+        basis.arrays[name + BASIS] += rng.normal(0, 0.02, basis.arrays[name + BASIS].shape).astype(np.float32)
+    lesson = next(
+        lesson
+        for lesson in (Lessons(course.views, None, QUICK, 0).at(step) for step in range(40))
+        if any(name.startswith("attr_") and value > 0.5 for name, value in lesson.state.sliders.items())
+    )
+
+    def loss():
+        return loss_of(basis.avatar_at(lesson.state), lesson)
+
+    slopes = gradients_of(basis.avatar_at(lesson.state), lesson)
+    found = {}
+    for name, row, gradient in basis.shared_out(lesson.state, slopes):
+        array = basis.arrays[name] if row is None else basis.arrays[name][row]
+        direction = gradient.reshape(array.shape) / max(float(np.linalg.norm(gradient)), 1e-12)
+        if not np.abs(gradient).max() > 0 or name in found:
+            continue
+        step = 3e-2 if "logits" in name else 1e-4 if name.startswith("offsets") else 1e-3
+        before = array.copy()
+        array += np.float32(step) * direction
+        more = loss()
+        array[...] = before - np.float32(step) * direction
+        less = loss()
+        array[...] = before
+        found[name] = (more - less) / (2 * step) / float(np.linalg.norm(gradient))
+    assert len(found) >= (8 if rank is None else 9)
+    for name, ratio in found.items():
+        assert ratio == pytest.approx(1, abs=0.25), (name, found)
+
+
+def test_fidelity_is_told_by_category(dataset):
+    teacher = teacher_subject(dataset)
+    rows = category_rows(teacher, teacher, [*dataset.of("heldout"), *dataset.of("combination")])
+    assert {row.name.split(",")[0]: row.note.split()[0] for row in rows} == {"hair": "2", "hat": "1"}
+    assert all(row.value > 40 for row in rows)

@@ -1,5 +1,7 @@
 """One more style: it shows what it should, and nothing else changes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -90,15 +92,20 @@ def test_new_hair_goes_under_a_hat_as_the_own_hair_does(grafts, avatar):
 
 
 def test_training_moves_only_the_new_style(grafts, avatar):
-    wardrobe, grafted = grafts["eyebrows"]
+    wardrobe, grafted = grafts["hair"]
     views = style_views(grafted.avatar, wardrobe, 0, silent)
     learnt = learn_style(grafted, views, seed=0, progress=silent)
-    assert np.array_equal(learnt.colors, grafted.avatar.colors)
-    assert np.array_equal(learnt.log_scales, grafted.avatar.log_scales)
-    entries = grafted.entries
-    before, after = grafted.avatar.appearance, learnt.appearance
-    assert np.array_equal(after.colors[: entries.start], before.colors[: entries.start])
-    assert not np.array_equal(after.colors[entries], before.colors[entries])
+    entries, count = grafted.entries, grafted.gaussians
+    assert count < learnt.count
+    for name in ("offsets", "log_scales", "quaternions", "coverage_logits", "colors"):
+        before, after = getattr(grafted.avatar, name), getattr(learnt, name)
+        assert np.array_equal(after[:count], before[:count]), name
+        moving = name in ("offsets", "log_scales", "quaternions")
+        assert np.array_equal(after[count:], before[count:]) != moving, name
+    for name in ("gates", "colors", "coverage_logits", "offsets", "onsets"):
+        before, after = getattr(grafted.avatar.appearance, name), getattr(learnt.appearance, name)
+        assert np.array_equal(after[: entries.start], before[: entries.start]), name
+        assert np.array_equal(after[entries], before[entries]) != (name not in ("gates", "onsets")), name
     view = views[1]
     target = view.picture.color[..., :3] / 255 * (view.picture.color[..., 3:] / 255)
     weights = view.picture.weights.astype(np.float32)[..., None]
@@ -106,7 +113,7 @@ def test_training_moves_only_the_new_style(grafts, avatar):
         float((np.abs(render_avatar(a, view.state, view.camera)[..., :3] - target) * weights).mean())
         for a in (grafted.avatar, learnt)
     ]
-    assert off[1] < off[0]
+    assert off[1] < 0.8 * off[0]
 
 
 def test_the_same_seed_gives_the_same_graft(person, avatar, lender, grafts):
@@ -116,15 +123,53 @@ def test_the_same_seed_gives_the_same_graft(person, avatar, lender, grafts):
     assert np.array_equal(again.appearance.colors, first.appearance.colors)
 
 
-def test_it_survives_its_file_and_can_be_removed(grafts, avatar, tmp_path):
+def test_it_survives_its_file_and_goes_without_a_trace(grafts, avatar, tmp_path):
     path = tmp_path / "grown.perse"
     save_avatar(grafts["hair"][1].avatar, path)
     again = load_avatar(path)
     assert again.styles[-1].slider == "attr_hair_lent"
     assert "lent_hair" in again.figure.parts
     removed = without_style(again, "attr_hair_lent")
+    assert removed.figure.parts == avatar.figure.parts
+    assert removed.count == avatar.count
+    assert len(removed.appearance.gaussians) == len(avatar.appearance.gaussians)
     assert [style.slider for style in removed.styles] == [style.slider for style in avatar.styles]
     assert np.abs(picture(removed, {"attr_hair_black": 1.0}) - picture(avatar, {"attr_hair_black": 1.0})).max() < 0.02
+
+
+@pytest.mark.parametrize("category", ["hat", "glasses", "earrings", "headphones"])
+def test_what_a_mask_shows_is_lent_as_a_relief(person, avatar, lender, category):
+    rows, columns = np.mgrid[: lender.portrait.matte.shape[0], : lender.portrait.matte.shape[1]]
+    nose = lender.portrait.landmarks[1]
+    above = 110 if category in ("hat", "headphones") else 30
+    mask = (np.hypot(columns - nose[0], rows - nose[1] + above) < 25).astype(np.float32)
+    masked = dataclasses.replace(lender, mask=mask)
+    wardrobe = dress(person, lent_style(f"attr_{category}_lent", "Lent", category, masked))
+    grown = graft(avatar, wardrobe, 0).avatar
+    assert f"lent_{category}" in grown.figure.parts
+    assert np.array_equal(picture(grown, {}), picture(avatar, {}))
+    assert np.abs(picture(grown, {f"attr_{category}_lent": 1.0}) - picture(avatar, {})).max() > 0.05
+
+
+def test_a_new_hat_hides_new_hair(person, avatar, grafts):
+    grown = grafts["hair"][1].avatar
+    hat = dress(person, style_in_words("hat", "straw hat", "attr_hat_straw", "Straw"))
+    both = graft(grown, hat, 0).avatar
+    alone = graft(avatar, hat, 0).avatar
+    with_hair = picture(both, {"attr_hat_straw": 1.0, "attr_hair_lent": 1.0}, 240)
+    without = picture(alone, {"attr_hat_straw": 1.0, "attr_hair_bald": 1.0}, 240)
+    rows = np.flatnonzero((without[..., 3] > 0.9).any(1))
+    crown = slice(int(rows[0]), int(rows[0]) + 20)
+    assert np.abs(with_hair[crown] - without[crown]).mean() < 0.03
+
+
+def test_an_avatar_without_styles_gets_hair(person, avatar):
+    bare = avatar
+    for style in avatar.styles:
+        bare = without_style(bare, style.slider)
+    wardrobe = dress(person, style_in_words("hair", "a bob", "attr_hair_bob", "Bob"))
+    grown = graft(bare, wardrobe, 0).avatar
+    assert np.abs(picture(grown, {"attr_hair_bob": 1.0}) - picture(bare, {})).max() > 0.2
 
 
 @pytest.mark.parametrize("category", WORDS)
