@@ -155,24 +155,31 @@ def _stand_in(avatar: Avatar, wardrobe: Wardrobe, faces: NDArray[np.intp], own: 
 
 
 def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
-    """What hides the own hair, a hat say, hides new hair there too: entries of `avatar`'s new Gaussians."""
+    """What hides the own hair or a hairdo, a hat say, hides new hair there too: entries of `avatar`'s new Gaussians.
+
+    A hairdo is fuller than the own hair that a hat presses, and so may new hair be: a hat hides it from lower on.
+    """
     added = np.arange(before.count, avatar.count)
     figure, looks = before.figure, before.appearance
-    own = np.flatnonzero(figure.face_parts[before.triangles] == figure.parts.index(HAIR))
-    if category != "hair" or not len(added) or not len(own) or not len(looks.gaussians):
+    parts = figure.face_parts[before.triangles]
+    donors = [np.flatnonzero(np.isin(parts, some)) for some in (hairdo_parts(figure), [figure.parts.index(HAIR)])]
+    if category != "hair" or not len(added) or not any(map(len, donors)) or not len(looks.gaussians):
         return avatar
-    place = _places(before, own)
-    nearest = own[cKDTree(place).query(_places(avatar, added))[1]]
+    places = _places(avatar, added)
+    nearest = [own[cKDTree(_places(before, own)).query(places)[1]] for own in donors if len(own)]
     layers = {c.name: LAYERS.index(c.layer) for c in before.categories}
     runs = []
     for k, style in enumerate(before.styles):
         run = looks.of(k)
         entry = np.full(before.count, -1)
         entry[looks.gaussians[run]] = np.arange(run.start, run.stop)
-        entry = entry[nearest]
-        hides = (entry >= 0) & (looks.coverage_logits[np.maximum(entry, 0)] < HIDING)
-        hides &= layers[style.category] > LAYERS.index("hair")
-        runs.append((added[hides], entry[hides]))
+        chosen = np.full(len(added), -1)
+        for near in nearest:
+            one = entry[near]
+            hides = (one >= 0) & (looks.coverage_logits[np.maximum(one, 0)] < HIDING)
+            chosen = np.where((chosen < 0) & hides, one, chosen)
+        hidden = (chosen >= 0) & (layers[style.category] > LAYERS.index("hair"))
+        runs.append((added[hidden], chosen[hidden]))
     fields = ("gates", "colors", "coverage_logits", "offsets", "onsets")
     rows = {
         name: [
