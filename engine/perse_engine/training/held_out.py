@@ -21,12 +21,14 @@ from perse_engine.cameras import Camera
 from perse_engine.training.presets import Preset
 from perse_engine.training.schedule import ENDING, Schedule
 from perse_engine.training.several import Team
-from perse_engine.training.views import BOXES_FROM, View, reduced
+from perse_engine.training.views import View, reduced
 
 Floats = NDArray[np.float32]
 
-FIRST_LOOK = BOXES_FROM
-"""Share of the training before which nothing is judged: boxes of the finest pictures have still to be looked at."""
+FIRST_LOOK = 2 / 3
+"""Share of the training before which nothing is judged. Until then pictures at 256 pixels may come no closer while
+finer ones and the photo still do: judged from a third on, one portrait's training ended at 2,822 of 4,400 steps, .1 dB
+short in held-out pictures at 512 pixels, .2 in combinations and .3 in the photo."""
 BETWEEN_LOOKS = 1 / 24
 """Share of the training from one look to the next."""
 PATIENCE, LEAST_RISE = 3, 0.02
