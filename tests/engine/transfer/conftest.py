@@ -15,6 +15,7 @@ from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.correspondence import find_correspondence
 from perse_engine.portraits.tasks import open_tracker
 from perse_engine.training.starting import start_avatar
+from perse_engine.transfer import learning, lessons
 
 FEW = b"""
 [hair]
@@ -43,6 +44,13 @@ layer = "shape"
 label = "Wide"
 width = 0.1
 """
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    """Fewer pictures and steps: what is tested is that the right numbers move, not how far they come."""
+    monkeypatch.setattr(lessons, "VIEWS", 12)
+    monkeypatch.setattr(learning, "PRESET", dataclasses.replace(learning.PRESET, steps=80))
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_training_moves_only_the_new_style(grafts, avatar):
         float((np.abs(render_avatar(a, view.state, view.camera)[..., :3] - target) * weights).mean())
         for a in (grafted.avatar, learnt)
     ]
-    assert off[1] < 0.8 * off[0]
+    assert off[1] < 0.9 * off[0]
 
 
 def test_the_same_seed_gives_the_same_graft(person, avatar, lender, grafts):
