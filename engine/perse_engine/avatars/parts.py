@@ -10,6 +10,8 @@ import numpy as np
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.correctives import Correctives, no_correctives
 
+BROUGHT = "brought_"
+"""How the names of reliefs begin; the texture's layout has room for each, whether it is seen or not."""
 SEEN = -5.5
 """Logit of a coverage below which a Gaussian is not drawn: less than that of `decoding.INVISIBLE` alone."""
 

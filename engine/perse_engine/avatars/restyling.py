@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
-from perse_engine.avatars.parts import shown_parts, with_parts
+from perse_engine.avatars.parts import BROUGHT, shown_parts, with_parts
 from perse_engine.avatars.styles import Between, Style, presence, style_weights, unknown_slider
 from perse_engine.errors import InputError
 
@@ -21,8 +21,6 @@ LONGEST = 48
 """Characters that a slider's name may have."""
 LONGEST_LABEL = 200
 """Characters that what people read may have."""
-LAID_OUT = "brought_"
-"""How the names of parts begin that the texture's layout has room for, whether they are seen or not."""
 SURE = 1e-4
 """Where a gate is less open than this, a mixture has no entry: half precision would hold little of it."""
 
@@ -110,7 +108,7 @@ def without_style(avatar: Avatar, slider: str) -> Avatar:
     )
     lost = shown_parts(avatar) - shown_parts(left)
     parts = avatar.figure.parts
-    return with_parts(left, {k for k in range(len(parts)) if k not in lost or parts[k].startswith(LAID_OUT)})
+    return with_parts(left, {k for k in range(len(parts)) if k not in lost or parts[k].startswith(BROUGHT)})
 
 
 def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Avatar:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from perse_engine.avatars.parts import BROUGHT
 from perse_engine.cameras import Camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.brought import Brought
@@ -28,8 +29,6 @@ from perse_engine.portraits.portrait import Portrait
 from perse_engine.surfaces.lighting import encoded, linear
 from perse_engine.surfaces.unproject import Texels, look
 
-BROUGHT = "brought_"
-"""How the names of reliefs begin."""
 WORN = ("hair", "clothes", "glasses", "earrings", "headphones", "hat")
 """Categories whose styles reach beyond the head; they get a relief of their own."""
 SHAPED = ("face", "nose", "mouth")

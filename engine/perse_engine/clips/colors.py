@@ -45,6 +45,12 @@ def hex_to_srgb(text: str) -> Floats:
     return np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
 
 
+def srgb_to_hex(color: Floats) -> str:
+    """Write sRGB (3,) in [0, 1] as "#rrggbb"."""
+    red, green, blue = np.round(np.clip(color, 0, 1) * 255).astype(int)
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
 @numba.njit(parallel=True, cache=True, nogil=True)
 def _to_lab(color: Floats, to_cones: Floats, to_lab: Floats) -> Floats:
     out = np.empty_like(color)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from perse_engine.clips.brought_edit import BROUGHT
+from perse_engine.avatars.parts import BROUGHT
 from perse_engine.clips.canvas import Canvas
 from perse_engine.clips.lent import LENT
 

@@ -11,7 +11,7 @@ import numpy as np
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.brow_edit import own_brows
 from perse_engine.clips.canvas import Canvas, dilated, sparse_layer
-from perse_engine.clips.colors import Floats
+from perse_engine.clips.colors import Floats, srgb_to_hex
 from perse_engine.clips.lent import Lender
 from perse_engine.clips.mouth_edit import mouth
 from perse_engine.clips.noise import blurred, in_waves, layered_noise, smoothstep
@@ -53,7 +53,7 @@ def lent_lips(canvas: Canvas, lender: Lender) -> Layer:
     red = (lender.canvas.lips[:side, :side] > 0.8) & (lender.canvas.confidence[:side, :side] > 0.15)
     if not red.any():
         red = lender.canvas.lips[:side, :side] > 0.5
-    color = _hex(np.median(lender.portrait.albedo[red], 0))
+    color = srgb_to_hex(np.median(lender.portrait.albedo[red], 0))
     return mouth(canvas, Mouth(label="lent", color=color, opacity=LIPS)).layer
 
 
@@ -131,12 +131,7 @@ def lent_irises(lender: Lender, label: str) -> Eyes:
     ahead = np.array([[0, 0, 1]], np.float32)
     falls = irradiance(lender.portrait.light, ahead)[0]
     color = linear(lender.portrait.iris.color.mean(0)) / np.clip(falls, 0.35, 1.5) * 1.25  # the upper lid's shade
-    return Eyes(label=label, color=_hex(encoded(np.clip(color, 0, WHITE))))
-
-
-def _hex(color: Floats) -> str:
-    red, green, blue = np.round(np.clip(color, 0, 1) * 255).astype(int)
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return Eyes(label=label, color=srgb_to_hex(encoded(np.clip(color, 0, WHITE))))
 
 
 def _fine(lightness: Floats) -> Floats:

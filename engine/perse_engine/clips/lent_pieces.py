@@ -11,7 +11,7 @@ from perse_engine.clips.atlas import Tile
 from perse_engine.clips.brought import Brought
 from perse_engine.clips.brought_edit import Taken
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.colors import Floats, oklab_to_srgb
+from perse_engine.clips.colors import Floats, oklab_to_srgb, srgb_to_hex
 from perse_engine.clips.hair_edit import hair_albedo, pressed, shorn
 from perse_engine.clips.head_warp import carried_over
 from perse_engine.clips.lent import LENT, Lender, Lent
@@ -68,7 +68,8 @@ def lent_piece(portrait: Portrait, anatomy: Anatomy, style: Lent) -> Piece:
 def lent_hair(canvas: Canvas, style: Lent, tile: Tile, seed: int) -> Edit:
     """The other person's hair, in the person's light; the own hair goes when it is there."""
     lender = style.lender
-    cut = Hair(label=style.label, cut="short", color=_hex(hair_albedo(lender.canvas, Hair(label="own"))))
+    color = oklab_to_srgb(hair_albedo(lender.canvas, Hair(label="own"))[None])[0]
+    cut = Hair(label=style.label, cut="short", color=srgb_to_hex(color))
     own = shorn(canvas, cut, seed)
     move = np.zeros_like(canvas.figure.vertices)
     shell = np.flatnonzero(canvas.part_vertices("hair"))
@@ -163,8 +164,3 @@ def _reduced(texture: Floats, tile: Tile) -> Floats:
     small = cv2.resize(premultiplied, (tile.width, tile.height), interpolation=cv2.INTER_AREA)
     small[..., :3] /= np.maximum(small[..., 3:], 1e-4)
     return np.asarray(small, np.float32)
-
-
-def _hex(lab: Floats) -> str:
-    red, green, blue = np.round(oklab_to_srgb(np.asarray(lab, np.float32)[None])[0] * 255).astype(int)
-    return f"#{red:02x}{green:02x}{blue:02x}"

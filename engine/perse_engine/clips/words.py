@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from PIL import ImageColor
 
 from perse_engine.avatars.styles import Category, Style
 from perse_engine.clips.catalogue import SHIPPED, Catalogue, load_catalogue
+from perse_engine.clips.colors import srgb_to_hex
 from perse_engine.clips.parameters import PARAMETERS
 from perse_engine.clips.variations import Slots, Table, Word, load_slots
 from perse_engine.errors import InputError
@@ -174,7 +176,7 @@ def _color(category: str, words: Sequence[str], spoken: set[int]) -> tuple[int, 
             red, green, blue = (c / 255 for c in ImageColor.getrgb(word)[:3])
             hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
             calm = colorsys.hsv_to_rgb(hue, CALM * saturation, 0.04 + 0.8 * value)
-            return k, "#" + "".join(f"{round(c * 255):02x}" for c in calm)
+            return k, srgb_to_hex(np.array(calm))
     return None
 
 

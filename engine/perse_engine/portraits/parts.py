@@ -81,15 +81,23 @@ def find_parts(
     rest = np.clip(1 - full["hair"] - full["clothes"] - full["ears"] - full["neck"], 0, 1)
     parts = {name: (mask * matte).astype(np.float32) for name, mask in full.items()}
     parts["skin"] = (rest * matte).astype(np.float32)
-    for name, outlines in (
-        ("brows", (list(LEFT_BROW), list(RIGHT_BROW))),
-        ("eyes", (lid_outline(LEFT_LIDS), lid_outline(RIGHT_LIDS))),
-        ("lips", (list(OUTER_LIPS),)),
-    ):
-        drawn = sum(polygon(matte.shape, landmarks[outline, :2]) for outline in outlines)
-        parts[name] = np.clip(np.asarray(drawn, np.float32), 0, 1) * matte
-    parts["lips"] *= 1 - mouth_opening(matte.shape, landmarks)
+    parts |= features_on(matte, landmarks)
     return {name: parts[name] for name in ("skin", "hair", "brows", "eyes", "lips", "ears", "neck", "clothes")}
+
+
+def features_on(matte: Mask, landmarks: NDArray[np.floating]) -> dict[str, Mask]:
+    """Masks (H, W) of brows, eyes and lips, as landmarks (468, 3) outline them, within `matte` (H, W)."""
+    outlines = {
+        "brows": (list(LEFT_BROW), list(RIGHT_BROW)),
+        "eyes": (lid_outline(LEFT_LIDS), lid_outline(RIGHT_LIDS)),
+        "lips": (list(OUTER_LIPS),),
+    }
+    masks: dict[str, Mask] = {}
+    for name, closed in outlines.items():
+        drawn = sum(polygon(matte.shape, landmarks[outline, :2]) for outline in closed)
+        masks[name] = np.clip(np.asarray(drawn, np.float32), 0, 1) * matte
+    masks["lips"] *= 1 - mouth_opening(matte.shape, landmarks)
+    return masks
 
 
 def mouth_opening(shape: tuple[int, int], landmarks: NDArray[np.floating]) -> Mask:

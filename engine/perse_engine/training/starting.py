@@ -96,7 +96,7 @@ def start_avatar(
     return dataclasses.replace(
         plain,
         colors=footprints.colors,
-        coverage_logits=_logits(footprints.coverages),
+        coverage_logits=logits_of(footprints.coverages),
         appearance=_appearance(wardrobe, footprints),
     )
 
@@ -212,7 +212,8 @@ def _spread(faces: NDArray[np.integer], values: NDArray[np.floating]) -> NDArray
     return at_vertices[faces].sum(1)
 
 
-def _logits(alpha: Floats) -> Floats:
+def logits_of(alpha: Floats) -> Floats:
+    """(n,) logits that coverages of `alpha` (n,) begin with: none is so sure that it could not learn."""
     coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.9995)
     logits: Floats = np.log(coverage / (1 - coverage)).astype(np.float32)
     return logits
@@ -227,7 +228,7 @@ def _appearance(wardrobe: Wardrobe, footprints: Footprints) -> Appearance:
         gaussians=gaussians,
         gates=np.ascontiguousarray(rows[:, 4]),
         colors=np.ascontiguousarray(rows[:, :3]),
-        coverage_logits=_logits(rows[:, 3]),
+        coverage_logits=logits_of(rows[:, 3]),
         offsets=np.zeros((len(gaussians), 3), np.float32),
         onsets=np.ascontiguousarray(rows[:, 5]),
         softness=np.array([layer.softness for layer in wardrobe.layers], np.float32),

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from perse_engine.avatars.avatar import Appearance, Avatar, no_appearance
-from perse_engine.avatars.initial import OPAQUE
 from perse_engine.avatars.laying import lay_flat
 from perse_engine.avatars.sampling import sample_sites
 from perse_engine.avatars.styles import LAYERS
 from perse_engine.clips.atlas import HAIR
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.training.footprints import Footprints
+from perse_engine.training.starting import logits_of
 from perse_engine.transfer.grown_figure import grown_figure, hairdo_parts, shared_faces, shown_parts
 
 Floats = NDArray[np.float32]
@@ -32,12 +32,10 @@ COVERING = 0.09
 FEWEST = 300
 OVER_HAIR = ("hat", "headphones")
 """Categories that hide hair."""
-HIDDEN = 0.12
-"""Coverage below which an entry hides."""
 UNSEEN = -8.0
 """Logit of the coverage of a Gaussian that shows with its own style only."""
-HIDING = -2.0
-"""Logit of an entry's coverage below which a style hides what it lies on."""
+HIDING = 0.12
+"""Coverage of an entry below which a style hides what it lies on."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -168,6 +166,7 @@ def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
     places = _places(avatar, added)
     nearest = [own[cKDTree(_places(before, own)).query(places)[1]] for own in donors if len(own)]
     layers = {c.name: LAYERS.index(c.layer) for c in before.categories}
+    coverages = 1 / (1 + np.exp(-looks.coverage_logits))
     runs = []
     for k, style in enumerate(before.styles):
         run = looks.of(k)
@@ -176,7 +175,7 @@ def _hidden_alike(avatar: Avatar, before: Avatar, category: str) -> Avatar:
         chosen = np.full(len(added), -1)
         for near in nearest:
             one = entry[near]
-            hides = (one >= 0) & (looks.coverage_logits[np.maximum(one, 0)] < HIDING)
+            hides = (one >= 0) & (coverages[np.maximum(one, 0)] < HIDING)
             chosen = np.where((chosen < 0) & hides, one, chosen)
         hidden = (chosen >= 0) & (layers[style.category] > LAYERS.index("hair"))
         runs.append((added[hidden], chosen[hidden]))
@@ -216,7 +215,7 @@ def _hiding_hairdos(avatar: Avatar, gaussians: NDArray[np.integer], rows: Floats
         return gaussians, rows
     nearest = hair[cKDTree(_places(avatar, hair)).query(_places(avatar, others))[1]]
     row = row_of[nearest]
-    hidden = (row >= 0) & (rows[np.maximum(row, 0), 3] < HIDDEN)
+    hidden = (row >= 0) & (rows[np.maximum(row, 0), 3] < HIDING)
     every = np.concatenate([gaussians, others[hidden]])
     order = np.argsort(every, kind="stable")
     return every[order], np.concatenate([rows, rows[row[hidden]]])[order]
@@ -236,12 +235,11 @@ def _places(avatar: Avatar, gaussians: NDArray[np.intp]) -> Floats:
 def _with_entries(avatar: Avatar, gaussians: NDArray[np.integer], rows: Floats, softness: float) -> Avatar:
     """Give the last style its entries: `rows` (n, 6) of `gaussians` (n,): colour, coverage, gate, onset."""
     looks = avatar.appearance
-    coverage = np.clip(rows[:, 3] / (1 + np.exp(-OPAQUE)), 3e-4, 0.9995)
     added = {
         "gaussians": gaussians.astype(np.int32),
         "gates": rows[:, 4],
         "colors": rows[:, :3],
-        "coverage_logits": np.log(coverage / (1 - coverage)),
+        "coverage_logits": logits_of(rows[:, 3]),
         "offsets": np.zeros((len(rows), 3), np.float32),
         "onsets": np.minimum(rows[:, 5], 1 - softness),
     }

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.correctives import no_correctives
 from perse_engine.avatars.decoding import decode, posed_vertices
+from perse_engine.avatars.parts import BROUGHT
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.cameras import Camera
 from perse_engine.clips.atlas import HAIR, Atlas, layout
-from perse_engine.clips.brought_edit import BROUGHT
 from perse_engine.errors import InputError
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE, Head, HeadState
 from perse_engine.heads.posing import joint_transforms
 from perse_engine.portraits.correspondence import Correspondence, find_correspondence
 from perse_engine.portraits.fitting import IRIS_RADIUS, TEXTURE_SIDE, crop_square, eyeball_radius
-from perse_engine.portraits.landmarks import LEFT_BROW, LEFT_LIDS, OUTER_LIPS, RIGHT_BROW, RIGHT_LIDS
+from perse_engine.portraits.landmarks import OUTER_LIPS
 from perse_engine.portraits.light import albedo_of, find_light, photo_relief
-from perse_engine.portraits.parts import lid_outline, mouth_opening, polygon
+from perse_engine.portraits.parts import features_on, polygon
 from perse_engine.portraits.portrait import HairShell, Iris, Portrait
 from perse_engine.portraits.tasks import open_tracker
 from perse_engine.portraits.window import open_window
@@ -149,14 +149,7 @@ def _parts(
     clothes = bust * np.clip(unlike - 1, 0, 1) + neck * np.clip(unlike / SHADED - 1, 0, 1)
     masks = {"hair": hair, "clothes": clothes, "ears": ears, "neck": neck + bust - clothes}
     masks["skin"] = np.clip(matte - np.sum(list(masks.values()), 0), 0, 1)
-    for name, outlines in (
-        ("brows", (list(LEFT_BROW), list(RIGHT_BROW))),
-        ("eyes", (lid_outline(LEFT_LIDS), lid_outline(RIGHT_LIDS))),
-        ("lips", (list(OUTER_LIPS),)),
-    ):
-        drawn = sum(polygon(matte.shape, landmarks[outline, :2]) for outline in outlines)
-        masks[name] = np.clip(np.asarray(drawn, np.float32), 0, 1) * matte
-    masks["lips"] *= 1 - mouth_opening(matte.shape, landmarks)
+    masks |= features_on(matte, landmarks)
     return matte, {name: np.asarray(mask, np.float32) for name, mask in masks.items()}
 
 
