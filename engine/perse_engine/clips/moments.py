@@ -15,6 +15,8 @@ from perse_engine.clips.performance import Performance
 from perse_engine.heads.head import JAW, NECK
 from perse_engine.portraits.portrait import Portrait
 
+BEHIND = ((155.0, 0.0), (-155.0, 0.0), (115.0, 10.0), (-115.0, 10.0), (180.0, 12.0), (75.0, 0.0), (-75.0, 0.0))
+"""Yaw and pitch, degrees, from where the back of a head is looked at, opposite sides after each other."""
 WINDOW = 20
 """Frames of the motion library out of which one moment is taken."""
 
@@ -114,6 +116,12 @@ def rest_moments(portrait: Portrait) -> list[Moment]:
     dropped[JAW, 0] = 0.28
     moments += [Moment({}, dropped, 0.0, 0.0), Moment({}, dropped, 16.0, -8.0)]
     return [moment for moment in moments if not is_reserved(*moment.seen_from)]
+
+
+def behind_moments() -> list[Moment]:
+    """The person at rest from behind and from far aside: what turns to the camera when an artist turns the head."""
+    still = np.zeros((5, 3), np.float32)
+    return [Moment({}, still, *view) for view in BEHIND]
 
 
 def _energy(performance: Performance) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

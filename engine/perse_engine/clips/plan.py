@@ -23,7 +23,7 @@ from perse_engine.clips.mixing import (
     between,
     pairs,
 )
-from perse_engine.clips.moments import held_out_moments, rest_moments, sparse_moments
+from perse_engine.clips.moments import behind_moments, held_out_moments, rest_moments, sparse_moments
 from perse_engine.clips.paper import paper_clips
 from perse_engine.clips.performance import Performance
 from perse_engine.clips.planned import BASE, PlannedClip, PlannedFrame, Split, dressed, name_of
@@ -34,6 +34,10 @@ SIDE = 25.0
 """Degrees from which a face at rest is seen from the side."""
 FROM_THE_SIDES = (2, 4)
 """Which of a style's frames show it so; `TRAINED_STRENGTHS` has it full in them."""
+BEHIND = "behind"
+"""The clip of the person, with no style, from behind."""
+FROM_BEHIND = ("skin", "hair", "clothes", "headphones", "hat")
+"""Categories that are seen from there."""
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
@@ -52,7 +56,9 @@ def plan(
     near, far = pairs(catalogue)
     clips = [_base(portrait, preset, seed, performance)]
     base = clips[0].frames
-    clips += [_style(catalogue, base, k, preset, seed) for k in range(len(catalogue.styles))]
+    behind = [PlannedFrame({}, moment, preset.size) for moment in behind_moments()] if preset.behind else []
+    clips.append(PlannedClip(BEHIND, "train", tuple(behind)))
+    clips += [_style(catalogue, base, behind, k, preset, seed) for k in range(len(catalogue.styles))]
     clips += [_pair(catalogue, base, a, b, preset, seed) for a, b in near]
     clips += _worn_together(catalogue, base, trained, seed, "combination", "train")
     clips.append(_held_out(portrait, catalogue, preset, seed))
@@ -123,7 +129,12 @@ def _base(portrait: Portrait, preset: ClipsPreset, seed: int, performance: Perfo
 
 
 def _style(
-    catalogue: Catalogue, base: Sequence[PlannedFrame], style: int, preset: ClipsPreset, seed: int
+    catalogue: Catalogue,
+    base: Sequence[PlannedFrame],
+    behind: Sequence[PlannedFrame],
+    style: int,
+    preset: ClipsPreset,
+    seed: int,
 ) -> PlannedClip:
     slider = catalogue.styles[style].slider
     # first straight ahead at full strength: what a style's code is read from
@@ -135,7 +146,12 @@ def _style(
         if place < len(numbers):
             numbers[place] = number
     worn = [{slider: TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]} for k in range(len(numbers))]
-    return PlannedClip(slider.removeprefix("attr_"), "train", _dress(base, numbers, worn))
+    frames = _dress(BASE, base, numbers, worn)
+    if catalogue.styles[style].category in FROM_BEHIND:
+        # styles take turns: what neighbours share is seen from all of `behind`
+        places = [(style * preset.behind + k) % len(behind) for k in range(preset.behind)]
+        frames += _dress(BEHIND, behind, places, [{slider: 1.0}] * len(places))
+    return PlannedClip(slider.removeprefix("attr_"), "train", frames)
 
 
 def _pair(
@@ -147,7 +163,7 @@ def _pair(
     shares = [TRAINED_SHARES[(k + offset) % len(TRAINED_SHARES)] for k in range(preset.pair)]
     worn = [between(first, second, share) for share in shares]
     name = f"{first.removeprefix('attr_')}_to_{second.removeprefix('attr_')}"
-    return PlannedClip(name, "train", _dress(base, _some_of(len(base), len(worn), rng), worn))
+    return PlannedClip(name, "train", _dress(BASE, base, _some_of(len(base), len(worn), rng), worn))
 
 
 def _worn_together(
@@ -168,7 +184,7 @@ def _worn_together(
         for styles in chosen:
             strengths = np.where(rng.random(len(styles)) < 0.75, 1.0, rng.choice([0.5, 0.75], len(styles)))
             worn.append({catalogue.styles[s].slider: float(w) for s, w in zip(styles, strengths, strict=True)})
-        clips.append(PlannedClip(clip, split, _dress(base, _some_of(len(base), len(worn), rng), worn)))
+        clips.append(PlannedClip(clip, split, _dress(BASE, base, _some_of(len(base), len(worn), rng), worn)))
     return clips
 
 
@@ -190,7 +206,7 @@ def _untrained_between(
         elif catalogue.styles:
             slider = catalogue.styles[int(rng.integers(len(catalogue.styles)))].slider
             worn.append({slider: float(rng.choice(UNTRAINED_STRENGTHS))})
-    return PlannedClip("between", "between", _dress(base, _some_of(len(base), len(worn), rng), worn))
+    return PlannedClip("between", "between", _dress(BASE, base, _some_of(len(base), len(worn), rng), worn))
 
 
 def _held_out(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, seed: int) -> PlannedClip:
@@ -204,11 +220,14 @@ def _held_out(portrait: Portrait, catalogue: Catalogue, preset: ClipsPreset, see
 
 
 def _dress(
-    base: Sequence[PlannedFrame], numbers: Sequence[int] | NDArray[np.integer], worn: Sequence[Mapping[str, float]]
+    clip: str,
+    bare: Sequence[PlannedFrame],
+    numbers: Sequence[int] | NDArray[np.integer],
+    worn: Sequence[Mapping[str, float]],
 ) -> tuple[PlannedFrame, ...]:
-    """The frames `numbers` of the base clip with what is worn in each."""
+    """The frames `numbers` of the `clip` of the `bare` person with what is worn in each."""
     return tuple(
-        dressed(base[number], name_of(BASE, number), attributes)
+        dressed(bare[number], name_of(clip, number), attributes)
         for number, attributes in zip(numbers, worn, strict=True)
     )
 

@@ -17,6 +17,7 @@ from perse_engine.avatars.torch_decode import Parameters, decode_torch, paramete
 from perse_engine.errors import PerseError
 from perse_engine.splatting.torch_op import rasterize_torch
 from perse_engine.training.adam import adam_step, fresh_moments
+from perse_engine.training.hidden import hidden
 from perse_engine.training.losses import picture_loss
 from perse_engine.training.several import ALONE, Team
 from perse_engine.training.views import Lesson
@@ -195,10 +196,12 @@ def _loss(avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson
     """How far `avatar`, which shares the memory of `parameters`, is from what `lesson` shows."""
     decoded = decode_torch(avatar, stance, parameters)
     means, quaternions, scales, opacities, colors = (tensor.to(device) for tensor in decoded)
-    color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
     background, target, matte, weights = (
         torch.from_numpy(array).to(device) for array in (lesson.background, lesson.target, lesson.matte, lesson.weights)
     )
+    behind = torch.from_numpy(hidden(avatar, stance, decoded[0].detach().numpy(), lesson.camera)).to(device)
+    colors = torch.where(behind[:, None], background, colors)
+    color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
     composed = color + (1 - alpha)[..., None] * background
     return picture_loss(composed, alpha, target, matte, weights)
 

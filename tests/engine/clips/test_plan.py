@@ -14,7 +14,7 @@ from perse_engine.clips.motion import (
     photo_state,
 )
 from perse_engine.clips.motion_library import MOST_PITCH, MOST_YAW
-from perse_engine.clips.plan import plan
+from perse_engine.clips.plan import BEHIND, FROM_BEHIND, plan
 from perse_engine.clips.planned import BASE, SPLITS, name_of
 from perse_engine.clips.presets import PRESETS, clips_preset
 from perse_engine.errors import InputError
@@ -104,7 +104,7 @@ def test_held_out_in_betweens_are_never_trained(clips):
 
 
 def test_what_people_look_at_first_is_well_represented(clips):
-    moments = [frame.moment for frame in frames(clips, "train")]
+    moments = [frame.moment for frame in frames(clips, "train") if abs(frame.moment.yaw) <= MOST_YAW]
     rest = [m for m in moments if not m.expression]
     blinks = [m for m in moments if m.expression.get("eyeblinkleft", 0) > 0.9]
     mouths = [m for m in moments if m.expression.get("jawopen", 0) > 0.4 or m.pose[JAW, 0] > 0.1]
@@ -119,7 +119,8 @@ def test_what_people_look_at_first_is_well_represented(clips):
 def test_moments_stay_in_range(clips):
     for clip in clips:
         for frame in clip.frames:
-            assert abs(frame.moment.yaw) <= MOST_YAW + 1e-6
+            from_behind = clip.name == BEHIND or (frame.below or "").startswith(BEHIND)
+            assert abs(frame.moment.yaw) <= (180 if from_behind else MOST_YAW + 1e-6)
             assert abs(frame.moment.pitch) <= MOST_PITCH + 1e-6
             assert all(np.isfinite(value) and 0 <= value <= 1.01 for value in frame.moment.expression.values())
 
@@ -152,14 +153,27 @@ def test_every_two_categories_are_trained_together(clips, catalogue):
     assert met == set(itertools.combinations(names, 2))
 
 
-def test_whatever_is_dressed_is_a_moment_of_the_base(clips):
-    base = next(clip for clip in clips if clip.name == BASE).frames
-    by_name = {name_of(BASE, k): frame for k, frame in enumerate(base)}
+def test_whatever_is_dressed_is_a_moment_of_the_bare_person(clips):
+    bare = {
+        name_of(clip.name, k): f for clip in clips if clip.name in (BASE, BEHIND) for k, f in enumerate(clip.frames)
+    }
     for clip in clips:
         for frame in clip.frames:
-            if clip.name != BASE and clip.split != "heldout":
-                assert frame.moment is by_name[frame.below].moment
-                assert frame.size == by_name[frame.below].size
+            if clip.name not in (BASE, BEHIND) and clip.split != "heldout":
+                assert frame.moment is bare[frame.below].moment
+                assert frame.size == bare[frame.below].size
+
+
+def test_what_shows_from_behind_is_seen_from_there_on_both_sides(clips, catalogue):
+    for style in catalogue.styles:
+        worn = [f.moment.yaw for f in frames(clips, "train") if f.attributes == {style.slider: 1.0}]
+        back = [yaw for yaw in worn if abs(yaw) > MOST_YAW]
+        assert len(back) == (2 if style.category in FROM_BEHIND else 0)
+    for category in FROM_BEHIND:
+        styles = {style.slider for style in catalogue.styles if style.category == category}
+        yaws = [f.moment.yaw for f in frames(clips, "train") if styles.intersection(f.attributes)]
+        assert min(yaws) < -90
+        assert max(yaws) > 90
 
 
 def test_the_papers_protocol(portrait, catalogue):

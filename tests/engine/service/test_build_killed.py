@@ -16,7 +16,8 @@ from perse_engine.avatars.file import load_avatar
 # A preset of seconds under the name of a real one, and fewer pictures to measure; the stages themselves are untouched.
 PERSE = """
 import perse_engine.clips.presets as clips, perse_engine.training.presets as training
-clips.PRESETS["draft"] = clips.ClipsPreset("draft", base=6, style=1, pair=0, combinations=2, held_out=2, size=128)
+few = dict(style=1, behind=0, pair=0, combinations=2, held_out=2)
+clips.PRESETS["draft"] = clips.ClipsPreset("draft", base=6, size=128, **few)
 training.PRESETS["draft"] = training.Preset("draft", 3_000, 60, size=128)
 import perse_engine.evaluation.leakage as leakage, perse_engine.evaluation.teacher as teacher
 leakage.VIEWS, leakage.SIDE, teacher.PATH_STEPS = leakage.VIEWS[:1], 128, 3
