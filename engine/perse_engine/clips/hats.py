@@ -69,6 +69,8 @@ def hat(anatomy: Anatomy, shell: HairShell, styles: Sequence[Hat]) -> Accessory:
 def _waiting(anatomy: Anatomy, shell: HairShell, mean: Floats) -> Floats:
     """(ROWS, SECTORS + 1, 3) the mean of the hats, held over the head, wide enough for the hair that it will press."""
     waiting = mean + np.array([0.0, LIFT, 0.0])
+    if not len(shell.vertices):  # bald
+        return waiting
     center = mean[-1].mean(0) * [1, 0, 1]
     outward = (mean - center) * [1, 0, 1]
     outward /= np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-6)

@@ -15,6 +15,7 @@ from perse_engine.clips.dataset import Dataset
 from perse_engine.clips.planned import Split
 from perse_engine.evaluation.blends import blending
 from perse_engine.evaluation.categories import category_rows
+from perse_engine.evaluation.from_behind import behind_rows
 from perse_engine.evaluation.identity import FaceReader, missing
 from perse_engine.evaluation.landmark_check import found_again_rows
 from perse_engine.evaluation.leakage import leak_matrix, leak_rows, leaks, matrix_picture
@@ -158,12 +159,14 @@ def _against_teacher(
     rows += [not_run("teacher", metric, "weights absent") for metric in ("LPIPS", "FID", "KID", "LPIPS-PPL")]
     unseen = [frame for split in UNSEEN for frame in dataset.of(split)]
     rows += category_rows(subject, teacher, [frame for frame in unseen if _has(subject, frame.state)])
-    rows.append(path_row(subject))
+    seen, pictures = behind_rows(subject, teacher)
+    rows += [*seen, path_row(subject)]
     progress("teacher", len(LABELS) + 1, len(LABELS) + 1)
     found = leaks(subject, teacher, parts_drawn(dataset.wardrobe), progress)
     categories = {style.slider: style.category for style in subject.styles}
     matrix = leak_matrix(found, categories)
-    pictures = {"leakage, % of what a category changes": matrix_picture(matrix)} if matrix else {}
+    if matrix:
+        pictures["leakage, % of what a category changes"] = matrix_picture(matrix)
     return rows + leak_rows(found, categories), pictures
 
 

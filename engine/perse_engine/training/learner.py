@@ -52,7 +52,7 @@ PACES: dict[str, Pace] = {
     "coverage_logits": Pace(3e-2, 1e-2),
     "colors": Pace(8e-3, 5e-4),
     "style_colors": Pace(1e-2, 1e-3),
-    "style_coverage_logits": Pace(4e-2, 1e-3),
+    "style_coverage_logits": Pace(1.5e-1, 1e-3),
     "style_offsets": Pace(1e-5, 1e-2),
     "corrective_offsets": Pace(2e-5, 1e-3),
     "corrective_colors": Pace(6e-3, 1e-3),
@@ -61,6 +61,8 @@ HELD = 0.2
 """Share of the way back to its start that a colour is drawn which is known and nearly always covered."""
 SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
 """How far a standard deviation may leave its start: neither dust nor needles."""
+SLENDER = {"locks": 0.0}
+"""The same as `LARGER` for parts that end in tips: drawn out along strands, Gaussians would reach beyond these."""
 LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 
 
@@ -87,6 +89,8 @@ class Learner:
         self._only = only
         self._held = np.zeros(0, np.int64) if held is None else held
         self._device = torch.device(device)
+        parts = np.array([SLENDER.get(part, LARGER) for part in start.figure.parts], np.float32)
+        self._larger = parts[start.figure.face_parts[start.triangles]][:, None]
         self._parameters = parameters_of(start)
         self._shared = with_parameters(start, self._parameters)
         self._anchors = {name: tensor.detach().numpy().copy() for name, tensor in self._named()}
@@ -162,7 +166,7 @@ class Learner:
 
     def _bound(self, name: str, values: Floats, anchors: Floats) -> None:
         if name == "log_scales":
-            np.clip(values, anchors + SMALLER, anchors + LARGER, out=values)
+            np.clip(values, anchors + SMALLER, anchors + self._larger, out=values)
         elif name.endswith("coverage_logits"):
             np.clip(values, LEAST_LOGIT, MOST_LOGIT, out=values)
         elif name.endswith("colors") and not name.startswith("corrective_"):

@@ -193,3 +193,24 @@ def test_one_table_more_is_one_style_more(portrait):
     shown = layer.target[(layer.target[:, 3] == 255) & (layer.strength == 255)].astype(float)
     blue = shown[(shown[:, 2] > shown[:, 0] + 20)]
     assert len(blue) > 20  # of the stone
+
+
+def test_who_has_no_hair_can_wear_a_hat(portrait):
+    none = dataclasses.replace(
+        portrait.hair_shell,
+        vertices=np.zeros((0, 3), np.float32),
+        faces=np.zeros((0, 3), np.int32),
+        uv=np.zeros((0, 2), np.float32),
+        weights=np.zeros((0, 5), np.float32),
+    )
+    bald = dataclasses.replace(portrait, hair_shell=none)
+    one = next(k for k, style in enumerate(CATALOGUE.styles) if style.category == "hat")
+    hats = dataclasses.replace(
+        CATALOGUE,
+        categories=tuple(category for category in CATALOGUE.categories if category.name == "hat"),
+        styles=(CATALOGUE.styles[one],),
+        parameters=(CATALOGUE.parameters[one],),
+    )
+    wardrobe = dress(bald, hats)
+    frame = picture(wardrobe, bald, {CATALOGUE.styles[one].slider: 1.0})
+    assert seen(frame, wardrobe, "hat").mean() > 0.02
