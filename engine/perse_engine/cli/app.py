@@ -49,6 +49,10 @@ Motion = Annotated[
     Path | None,
     typer.Option(help="What the person does: a Live Link Face capture (.csv) or a FLAME sequence (.npz, .json)."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="A folder with weights of your own, for LPIPS, FID and KID."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -164,6 +168,7 @@ def evaluate(
         Path | None, typer.Option(help="The clips, or the job's folder; found beside the avatar by default.")
     ] = None,
     sitters: Annotated[Path | None, typer.Option(help="Folder with portraits of other people, to compare.")] = None,
+    weights: Weights = None,
     footage: Annotated[
         bool, typer.Option("--footage", help="Only against footage that was held out (perse build --hold-out).")
     ] = False,
@@ -172,7 +177,7 @@ def evaluate(
     """Measure an avatar against its bars."""
     from perse_engine.cli.measuring import run_evaluate
 
-    run_evaluate(subject, report, dataset, sitters, footage, json)
+    run_evaluate(subject, report, dataset, sitters, weights, footage, json)
 
 
 @app.command(epilog="Example: perse ablate me.draft-0.work --report ablations --preset draft --seeds 3")

@@ -16,7 +16,13 @@ from perse_engine.evaluation.rows import Row
 
 
 def run_evaluate(
-    subject: Path, report: Path, dataset: Path | None, sitters: Path | None, footage: bool, json: bool
+    subject: Path,
+    report: Path,
+    dataset: Path | None,
+    sitters: Path | None,
+    weights: Path | None,
+    footage: bool,
+    json: bool,
 ) -> None:
     """Measure the avatar or clips at `subject`; print the table and write it into the folder `report`."""
     from perse_engine.service.evaluation import evaluate
@@ -24,7 +30,9 @@ def run_evaluate(
 
     apply_thread_budget()
     with watched() as progress:
-        rows = evaluate(subject, report, dataset=dataset, sitters=sitters, progress=progress, footage=footage)
+        rows = evaluate(
+            subject, report, dataset=dataset, sitters=sitters, weights=weights, progress=progress, footage=footage
+        )
     if json:
         typer.echo(json_text.dumps([row.to_json() for row in rows], indent=1))
         return

@@ -21,6 +21,7 @@ from perse_engine.evaluation.landmark_check import found_again_rows
 from perse_engine.evaluation.leakage import leak_matrix, leak_rows, leaks, matrix_picture
 from perse_engine.evaluation.likeness import likeness
 from perse_engine.evaluation.movement import expression_rows, flicker_rows
+from perse_engine.evaluation.networks import NO_INCEPTION, NO_LPIPS, Networks
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
 from perse_engine.evaluation.playback import scale_rows, speed_rows
 from perse_engine.evaluation.recorded import recorded_rows
@@ -54,11 +55,13 @@ class Evidence:
         portrait: of the photo, or None where it is not at hand.
         dataset: the clips it learnt from, or None where they are not at hand.
         sitters: pictures of other people.
+        networks: what to look at pictures through.
     """
 
     portrait: Portrait | None
     dataset: Dataset | None
     sitters: Sequence[Path]
+    networks: Networks = dataclasses.field(default_factory=Networks)
 
 
 def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Progress) -> Report:
@@ -69,7 +72,7 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     if len(taught.styles) < len(subject.styles):
         new = ", ".join(style.slider for style in subject.styles if style not in taught.styles)
         report.rows.append(not_run("teacher", new, "the clips do not have it"))
-    rows, pictures = _against_teacher(taught, evidence.dataset, progress)
+    rows, pictures = _against_teacher(taught, evidence, progress)
     report.rows.extend(rows)
     report.pictures.update(pictures)
     if evidence.dataset is not None:
@@ -77,7 +80,7 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
         report.rows.extend(rows)
         report.pictures.update(pictures)
     progress("in-betweens", 0, 2)
-    rows, pictures = strips(subject, None if missing() else FaceReader())
+    rows, pictures = strips(subject, None if missing() else FaceReader(), evidence.networks.lpips)
     report.rows.extend(rows)
     report.pictures.update(pictures)
     progress("in-betweens", 1, 2)
@@ -140,9 +143,20 @@ def against_photo(subject: Subject, evidence: Evidence, progress: Progress) -> R
     return Report([*rows, *found.rows], {**pictures, **found.pictures})
 
 
-def _against_teacher(
-    subject: Subject, dataset: Dataset | None, progress: Progress
-) -> tuple[list[Row], dict[str, Bytes]]:
+def network_rows(subject: Subject, teacher: Subject, networks: Networks, progress: Progress) -> list[Row]:
+    """FID and KID, and what is not run for want of weights; LPIPS has its rows beside ꟻLIP's."""
+    rows = []
+    if networks.lpips is None:
+        rows += [not_run("teacher", name, NO_LPIPS) for name in ("LPIPS", "LPIPS-PPL")]
+    if networks.inception is None:
+        return rows + [not_run("teacher", name, NO_INCEPTION) for name in ("FID", "KID")]
+    from perse_engine.evaluation.between_sets import between_set_rows
+
+    return rows + between_set_rows(subject, teacher, networks.inception, progress)
+
+
+def _against_teacher(subject: Subject, evidence: Evidence, progress: Progress) -> tuple[list[Row], dict[str, Bytes]]:
+    dataset, lpips = evidence.dataset, evidence.networks.lpips
     if dataset is None:
         why = "the clips are not at hand; name them with --dataset"
         return [not_run("teacher", "held-out pictures", why), not_run("leakage", "all", why)], {}
@@ -151,12 +165,12 @@ def _against_teacher(
     for number, split in enumerate(LABELS):
         progress("teacher", number, len(LABELS) + 1)
         frames = [frame for frame in dataset.of(split) if _has(subject, frame.state)]
-        rows += split_rows(subject, teacher, split, frames)
+        rows += split_rows(subject, teacher, split, frames, lpips)
         if split == "between" and frames:
-            blended = split_rows(blending(subject), teacher, split, frames)
+            blended = split_rows(blending(subject), teacher, split, frames, lpips)
             rows += [dataclasses.replace(row, section="ends laid over each other instead") for row in blended]
     progress("teacher", len(LABELS), len(LABELS) + 1)
-    rows += [not_run("teacher", metric, "weights absent") for metric in ("LPIPS", "FID", "KID", "LPIPS-PPL")]
+    rows += network_rows(subject, teacher, evidence.networks, progress)
     unseen = [frame for split in UNSEEN for frame in dataset.of(split)]
     rows += category_rows(subject, teacher, [frame for frame in unseen if _has(subject, frame.state)])
     seen, pictures = behind_rows(subject, teacher)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from perse_engine.clips.planned import Split
 from perse_engine.evaluation.metrics import Mask, over, psnr, ssim, step_uniformity
 from perse_engine.evaluation.rows import Row, at_least, not_run, shown
 from perse_engine.evaluation.subject import Subject
+
+if TYPE_CHECKING:  # torch is loaded where there are weights alone
+    from perse_engine.evaluation.lpips import Lpips
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -46,10 +50,15 @@ def premultiplied(picture: Bytes) -> Floats:
     return floats
 
 
-def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence[ClipFrame]) -> list[Row]:
-    """Mean foreground PSNR over the frames of a split, at 256 and 512 pixels; of in-betweens also mean FLIP.
+def split_rows(
+    avatar: Subject, teacher: Subject, split: Split, frames: Sequence[ClipFrame], lpips: Lpips | None = None
+) -> list[Row]:
+    """Mean foreground PSNR over the frames of a split, at 256 and 512 pixels; SSIM, FLIP and LPIPS at 256 of some.
 
     A frame that is stored at another size is drawn by the teacher again.
+
+    Args:
+        lpips: None where its weights are absent; then it has no row.
     """
     label = LABELS[split]
     if not frames:
@@ -67,6 +76,8 @@ def split_rows(avatar: Subject, teacher: Subject, split: Split, frames: Sequence
             rows.append(shown("teacher", name, mean, "dB", note))
         if split in ("between", "heldout") and side == SIDES[0]:
             rows.append(flip_row(pairs, name))
+            if lpips is not None:
+                rows.append(lpips_row(pairs, name, lpips))
         if split == "heldout" and side == SIDES[0]:
             rows.append(shown("teacher", f"SSIM, {name}", float(np.mean([similarity(pair) for pair in pairs]))))
     return rows
@@ -108,6 +119,16 @@ def flip_row(pairs: Iterable[Pair], name: str) -> Row:
         errors, _, _ = flip_evaluator.evaluate(first, second, "LDR", applyMagma=False)
         values.append(float(np.squeeze(errors)[foreground(pair)].mean()))
     return shown("teacher", f"ꟻLIP, {name}", float(np.mean(values)), note="0 is the same")
+
+
+def lpips_row(pairs: Iterable[Pair], name: str, lpips: Lpips) -> Row:
+    """Mean LPIPS of whole pictures before grey."""
+    values = [
+        lpips.distance(*(np.clip(over(picture, _GREY), 0, 1) for picture in (pair.teacher, pair.avatar)))
+        for pair in pairs
+    ]
+    note = f"{lpips.trunk.name}; 0 is the same"
+    return shown("teacher", f"LPIPS, {name}", float(np.mean(values)), note=note)
 
 
 def path_row(avatar: Subject) -> Row:

@@ -9,6 +9,7 @@ from perse_engine.avatars.file import load_avatar
 from perse_engine.clips.dataset import Dataset, load_dataset
 from perse_engine.errors import InputError
 from perse_engine.evaluation.evaluate import Evidence, Report, evaluate_avatar, evaluate_clips, evaluate_footage
+from perse_engine.evaluation.networks import Networks, load_networks
 from perse_engine.evaluation.page import write_report
 from perse_engine.evaluation.rows import Row
 from perse_engine.portraits.portrait import Portrait
@@ -28,6 +29,7 @@ def evaluate(
     *,
     dataset: Path | None,
     sitters: Path | None,
+    weights: Path | None = None,
     progress: Progress,
     footage: bool = False,
 ) -> list[Row]:
@@ -36,12 +38,14 @@ def evaluate(
     Args:
         dataset: the clips or the job's folder; found beside the avatar where not given.
         sitters: folder of pictures of other people, or None.
+        weights: folder of the weights that LPIPS, FID and KID need, or None.
         footage: measure on held-out footage only.
 
     Raises:
         InputError: something that was named cannot be used.
     """
     people = _pictures(sitters) if sitters is not None else []
+    networks = load_networks(weights) if weights is not None else Networks()
     if footage:
         found = _evaluate_footage(subject, dataset, progress)
     elif subject.is_dir():
@@ -49,17 +53,19 @@ def evaluate(
         portrait = _portrait_of(clips)
         found = evaluate_clips(Evidence(portrait, clips, _others(people, portrait)), progress)
     else:
-        found = _evaluate_file(subject, dataset, people, progress)
+        found = _evaluate_file(subject, dataset, people, networks, progress)
     write_report(report, subject.name, found.rows, found.pictures, {"subject": str(subject), **machine()})
     return found.rows
 
 
-def _evaluate_file(path: Path, dataset: Path | None, people: list[Path], progress: Progress) -> Report:
+def _evaluate_file(
+    path: Path, dataset: Path | None, people: list[Path], networks: Networks, progress: Progress
+) -> Report:
     avatar = load_avatar(path)
     folder = dataset if dataset is not None else _job_of(path)
     clips = load_dataset(dataset_in(folder)) if folder is not None else None
     portrait = _portrait_of(clips) if clips is not None else None
-    return evaluate_avatar(avatar, path, Evidence(portrait, clips, _others(people, portrait)), progress)
+    return evaluate_avatar(avatar, path, Evidence(portrait, clips, _others(people, portrait), networks), progress)
 
 
 def _evaluate_footage(path: Path, dataset: Path | None, progress: Progress) -> Report:

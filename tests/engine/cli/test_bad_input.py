@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import skimage
 from PIL import Image
+from safetensors.numpy import save_file
 
 
 def noise(width, height, mode="RGB"):
@@ -63,6 +64,14 @@ def files(tmp_path, avatar_file):
     rewritten("edited.perse", lambda name, data: data.replace(b'"avatar"', b'"Avatar"') if "json" in name else data)
     rewritten("newer.perse", lambda name, data: re.sub(rb'"version": ?\d+', b'"version": 99', data))
     (folder / "notes.perse").mkdir()
+    for name in ("hostile", "cut", "others"):
+        (folder / name).mkdir()
+    hostile = pickle.dumps(Hostile(folder / "the code ran"), protocol=2)
+    (folder / "hostile" / "alexnet-owt-7be5be79.pth").write_bytes(hostile)
+    (folder / "hostile" / "alex.pth").touch()
+    save_file({"a": np.zeros(9)}, folder / "others" / "pt_inception-2015-12-05-6726825d.safetensors")
+    content = (folder / "others" / "pt_inception-2015-12-05-6726825d.safetensors").read_bytes()
+    (folder / "cut" / "pt_inception-2015-12-05-6726825d.safetensors").write_bytes(content[:-9])
     return folder
 
 
@@ -117,6 +126,10 @@ BAD = [
     ("a portrait of nothing", ["synthesize", "notes.perse", "--out", "clips"], "not-a-portrait"),
     ("clips of nothing", ["train", "notes.perse", "--out", "x.perse"], "not-a-dataset"),
     ("an evaluation of nothing", ["evaluate", "absent.perse", "--report", "report"], "no-such-avatar"),
+    ("weights from nowhere", ["evaluate", AVATAR, "--report", "report", "--weights", "nowhere"], "file-missing"),
+    ("hostile weights", ["evaluate", AVATAR, "--report", "report", "--weights", "hostile"], "hostile-file"),
+    ("weights cut short", ["evaluate", AVATAR, "--report", "report", "--weights", "cut"], "damaged-weights"),
+    ("weights of another network", ["evaluate", AVATAR, "--report", "report", "--weights", "others"], "other-weights"),
 ]
 
 
