@@ -38,7 +38,7 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
 """How densely what a label names is covered, relative to 1."""
 PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8}
 """The same of parts of the figure."""
-UNSEEN = 0.2
+UNSEEN = 0.05
 """Importance of a triangle that no view shows, relative to one that all of them show."""
 PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
 """Importance of a plain surface; variation that adds 1 to it; the most that variation adds."""
@@ -52,7 +52,7 @@ LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
 LARGEST = 1.2
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
-WORN = 4
+WORN = 6
 """Views of each such style in which it is looked for: one alone shows one side of it."""
 SURVEYED = 16
 SURVEY_SIZE = 160
