@@ -38,8 +38,6 @@ BEHIND = "behind"
 """The clip of the person, with no style, from behind."""
 FROM_BEHIND = ("skin", "hair", "clothes", "headphones", "hat")
 """Categories that are seen from there."""
-RICH, TIMES = ("hair", "clothes"), 2
-"""Categories whose styles show nearly everywhere something of their own, and how many times the frames these get."""
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
@@ -138,11 +136,9 @@ def _style(
     preset: ClipsPreset,
     seed: int,
 ) -> PlannedClip:
-    slider, category = catalogue.styles[style].slider, catalogue.styles[style].category
-    times = TIMES if category in RICH else 1
+    slider = catalogue.styles[style].slider
     # first straight ahead at full strength: what a style's code is read from
-    numbers = [0, *(1 + _some_of(len(base) - 1, times * preset.style - 1, _stream(seed, slider)))]
-    numbers = numbers[: times * preset.style]
+    numbers = [0, *(1 + _some_of(len(base) - 1, preset.style - 1, _stream(seed, slider)))][: preset.style]
     # then, at full strength too, from both sides: hair, hats and clothes are other things there
     sides = [k for k, frame in enumerate(base) if not frame.moment.expression and abs(frame.moment.yaw) >= SIDE]
     left_right = sorted(sides[:2], key=lambda k: base[k].moment.yaw)[:: 1 if style % 2 else -1]
@@ -151,9 +147,9 @@ def _style(
             numbers[place] = number
     worn = [{slider: TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]} for k in range(len(numbers))]
     frames = _dress(BASE, base, numbers, worn)
-    if category in FROM_BEHIND:
+    if catalogue.styles[style].category in FROM_BEHIND:
         # styles take turns: what neighbours share is seen from all of `behind`
-        places = [(style * preset.behind + k) % len(behind) for k in range(times * preset.behind)]
+        places = [(style * preset.behind + k) % len(behind) for k in range(preset.behind)]
         frames += _dress(BEHIND, behind, places, [{slider: 1.0}] * len(places))
     return PlannedClip(slider.removeprefix("attr_"), "train", frames)
 

@@ -14,8 +14,8 @@ class ClipsPreset:
     Attributes:
         name: what people ask for.
         base: frames of the person with no style; every other trained frame is one of these moments, dressed.
-        style: frames of each style, full and on its way; a hair cut or a suit gets twice as many.
-        behind: frames more of each style that shows from behind, of hair or a hat: from there, likewise.
+        style: frames of each style, full and on its way.
+        behind: frames of each style that shows from behind, of hair or a hat, which see it from there; 0 for none.
         pair: frames of each trained pair of neighbouring styles of one category.
         combinations: frames in which styles of two or three categories are worn together.
         held_out: frames of expressions and views that are never trained; half as many of other kinds.

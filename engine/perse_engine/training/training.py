@@ -34,7 +34,7 @@ from perse_engine.training.presets import Preset
 from perse_engine.training.schedule import Schedule
 from perse_engine.training.several import ALONE, Team, WorkerLost, agreed, shared
 from perse_engine.training.starting import covered, start_avatar
-from perse_engine.training.views import Lessons, View
+from perse_engine.training.views import Lessons, View, dwelling
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def prepare(dataset: Dataset, preset: Preset, seed: int) -> Course:
         start = dataclasses.replace(start, correctives=start_correctives(start, recorded))
         recorded = balanced(recorded, start.figure.expression_names)
     held = covered(dataset.wardrobe, views, start)
-    return Course(start, views, photo, tuple(recorded), held, held_out_views(dataset))
+    return Course(start, dwelling(views, start), photo, tuple(recorded), held, held_out_views(dataset))
 
 
 def train_views(

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.training.presets import Preset
@@ -20,6 +21,9 @@ Bytes = NDArray[np.uint8]
 BOXES_FROM = 1 / 3
 """Share of the training after which boxes of the finest pictures are looked at."""
 
+
+REPAINTED = 0.1
+"""Share of the Gaussians that a style reaches which is looked at twice as often as others."""
 RECORDED = 0.5
 """Share of the steps that look at real footage where there is some."""
 
@@ -78,6 +82,17 @@ class Lesson:
     matte: Floats
     weights: Floats
     background: Floats
+
+
+def dwelling(views: Sequence[View], avatar: Avatar) -> tuple[View, ...]:
+    """`views` with those twice that show styles which repaint a good part of `avatar`: there is more to learn in them.
+
+    What a hair cut or a suit shows is seen in its own few pictures only, a face in all of them.
+    """
+    reached = np.diff(avatar.appearance.starts) > REPAINTED * avatar.count
+    large = {style.slider for style, much in zip(avatar.styles, reached, strict=True) if much}
+    times = [2 if large.intersection(view.state.sliders) else 1 for view in views]
+    return tuple(view for view, count in zip(views, times, strict=True) for _ in range(count))
 
 
 class Lessons:

@@ -14,7 +14,7 @@ from perse_engine.clips.motion import (
     photo_state,
 )
 from perse_engine.clips.motion_library import MOST_PITCH, MOST_YAW
-from perse_engine.clips.plan import BEHIND, FROM_BEHIND, RICH, plan
+from perse_engine.clips.plan import BEHIND, FROM_BEHIND, plan
 from perse_engine.clips.planned import BASE, SPLITS, name_of
 from perse_engine.clips.presets import PRESETS, clips_preset
 from perse_engine.errors import InputError
@@ -63,15 +63,6 @@ def test_every_style_is_trained_full_and_on_its_way(clips, catalogue):
         strengths = {f.attributes[style.slider] for f in frames(clips, "train") if list(f.attributes) == [style.slider]}
         assert 1.0 in strengths
         assert any(0 < s < 1 for s in strengths)
-
-
-def test_hair_and_clothes_have_more_frames_than_a_nose(clips, catalogue):
-    count = {style.slider: 0 for style in catalogue.styles}
-    for frame in frames(clips, "train"):
-        if len(frame.attributes) == 1 and abs(frame.moment.yaw) <= MOST_YAW:
-            count[next(iter(frame.attributes))] += 1
-    small = [count[style.slider] for style in catalogue.styles if style.category not in RICH]
-    assert min(count[style.slider] for style in catalogue.styles if style.category in RICH) >= 2 * min(small)
 
 
 def test_every_style_is_trained_from_ahead_and_from_both_sides(clips, catalogue):
@@ -177,9 +168,7 @@ def test_what_shows_from_behind_is_seen_from_there_on_both_sides(clips, catalogu
     for style in catalogue.styles:
         worn = [f.moment.yaw for f in frames(clips, "train") if f.attributes == {style.slider: 1.0}]
         back = [yaw for yaw in worn if abs(yaw) > MOST_YAW]
-        assert (
-            len(set(back)) == len(back) == (4 if style.category in RICH else 2 if style.category in FROM_BEHIND else 0)
-        )
+        assert len(back) == (2 if style.category in FROM_BEHIND else 0)
     for category in FROM_BEHIND:
         styles = {style.slider for style in catalogue.styles if style.category == category}
         yaws = [f.moment.yaw for f in frames(clips, "train") if styles.intersection(f.attributes)]

@@ -25,7 +25,7 @@ from perse_engine.training import training
 from perse_engine.training.checkpoints import save_checkpoint
 from perse_engine.training.presets import Preset, training_preset
 from perse_engine.training.training import train_views
-from perse_engine.training.views import Lessons, Picture, View
+from perse_engine.training.views import Lessons, Picture, View, dwelling
 
 SIZE = 80
 QUICK = Preset("quick", 600, 12, size=SIZE)
@@ -124,6 +124,21 @@ def test_what_is_held_keeps_about_its_colour(tmp_path):
     moved = np.abs(trained.colors - start.colors).max(1)
     assert moved[held].max() < 0.05
     assert np.median(moved[1::2]) > 0.05
+
+
+def test_styles_that_repaint_much_are_dwelt_upon():
+    _, start, views = make_task()
+    small = dataclasses.replace(start.styles[3], slider="attr_hat_pin")
+    looks = start.appearance
+    starts = looks.starts.copy()
+    starts[3] = starts[4] - 5  # the last style reaches five Gaussians
+    avatar = dataclasses.replace(
+        start, styles=(*start.styles[:3], small), appearance=dataclasses.replace(looks, starts=starts)
+    )
+    shown = [View(f"d{k}", views[0].camera, AvatarState(sliders), views[0].read) for k, sliders in enumerate(
+        ({}, {"attr_hair_red": 1.0}, {"attr_hat_pin": 1.0}, {"attr_hat_pin": 0.5, "attr_hair_blue": 0.5})
+    )]  # fmt: skip
+    assert [view.name for view in dwelling(shown, avatar)] == ["d0", "d1", "d1", "d2", "d3", "d3"]
 
 
 def test_a_seed_decides_everything(tmp_path):
