@@ -61,8 +61,8 @@ HELD = 0.2
 """Share of the way back to its start that a colour is drawn which is known and nearly always covered."""
 SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
 """How far a standard deviation may leave its start: neither dust nor needles."""
-SLENDER = {"locks": 0.0}
-"""The same as `LARGER` for parts that end in tips: drawn out along strands, Gaussians would reach beyond these."""
+SLENDER = frozenset({"locks"})
+"""Parts that end in tips, of which no Gaussian grows: drawn out along strands it would reach beyond these."""
 LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
 
 
@@ -89,7 +89,7 @@ class Learner:
         self._only = only
         self._held = np.zeros(0, np.int64) if held is None else held
         self._device = torch.device(device)
-        parts = np.array([SLENDER.get(part, LARGER) for part in start.figure.parts], np.float32)
+        parts = np.array([0.0 if part in SLENDER else LARGER for part in start.figure.parts], np.float32)
         self._larger = parts[start.figure.face_parts[start.triangles]][:, None]
         self._parameters = parameters_of(start)
         self._shared = with_parameters(start, self._parameters)

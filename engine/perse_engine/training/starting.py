@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
+from perse_engine.avatars.decoding import take_stance
 from perse_engine.avatars.initial import OPAQUE, initial_avatar
+from perse_engine.avatars.placing import place
 from perse_engine.avatars.sampling import widest_styles
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
@@ -19,6 +21,7 @@ from perse_engine.clips.animator import posed_vertices
 from perse_engine.clips.wardrobe import Wardrobe
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.training.footprints import Footprints, bilinear
+from perse_engine.training.learner import SLENDER
 from perse_engine.training.views import View
 
 Floats = NDArray[np.float32]
@@ -52,6 +55,8 @@ LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
 LARGEST = 1.2
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
+LONGEST = 1.4
+"""The same of slender parts, the longest axis, in each style that they are worn in."""
 WORN = 6
 """Views of each such style in which it is looked for: one alone shows one side of it."""
 SURVEYED = 16
@@ -92,6 +97,7 @@ def start_avatar(
         provenance=provenance,
     )
     plain = dataclasses.replace(plain, log_scales=_bounded(plain))
+    plain = dataclasses.replace(plain, log_scales=_bounded_worn(plain))
     footprints = Footprints(plain, wardrobe.base)
     return dataclasses.replace(
         plain,
@@ -112,6 +118,36 @@ def _bounded(avatar: Avatar) -> Floats:
     for part in np.unique(parts):
         own = parts == part
         bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2]) + np.log(LARGEST))
+    return bounded
+
+
+def _bounded_worn(avatar: Avatar) -> Floats:
+    """(N, 3) log scales of which none becomes much larger than is usual on its part, in any style that moves that.
+
+    A style may stretch a lock's tip several times as much as the lock; the tip would be seen on what lies around.
+    """
+    bounded, figure = avatar.log_scales.copy(), avatar.figure
+    for part in SLENDER.intersection(figure.parts):
+        faces = figure.face_parts == figure.parts.index(part)
+        chosen = np.flatnonzero(faces[avatar.triangles]).astype(np.int32)
+        vertices = np.unique(figure.faces[faces])
+        for k, style in enumerate(avatar.styles):
+            worn = np.isin(chosen, avatar.appearance.gaussians[avatar.appearance.of(k)])
+            if not worn.any() or not figure.style_directions[vertices, :, k].any():
+                continue
+            placed = place(
+                take_stance(avatar, AvatarState({style.slider: style.soft_max})).frames,
+                avatar.corners,
+                avatar.barycentric,
+                avatar.offsets,
+                avatar.quaternions,
+                avatar.log_scales,
+                avatar.low_pass,
+                chosen,
+            )
+            longest = LONGEST * np.median(placed.scales[worn].max(1))
+            shortened = avatar.log_scales[chosen] - np.log(np.maximum(placed.scales / longest, 1))
+            bounded[chosen[worn]] = np.minimum(bounded[chosen[worn]], shortened[worn])
     return bounded
 
 
