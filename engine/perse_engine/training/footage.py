@@ -26,7 +26,7 @@ OUTDONE: Mapping[str, float] = {"mouth": 0.2, "lips": 0.4}
 """Share of what a label counts in synthetic frames, where real ones show it better."""
 UNMODELLED = ("background", "clothes", UNKNOWN)
 """Labels of the teacher where the photo may show what the avatar has nothing for."""
-BESIDE = 3.0
+BESIDE = 5.0
 """What a pixel counts right beside what a style changes: there it must change nothing, and its border must be sharp."""
 RIM, REFERENCE = (1.5, 8.0), 256
 """How far from what is changed that begins and ends, pixels in a picture of `REFERENCE` pixels."""

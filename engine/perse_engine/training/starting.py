@@ -55,7 +55,7 @@ LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
 LARGEST = 1.2
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
-LONGEST = 1.4
+LONGEST = 1.15
 """The same of slender parts, the longest axis, in each style that they are worn in."""
 WORN = 6
 """Views of each such style in which it is looked for: one alone shows one side of it."""
