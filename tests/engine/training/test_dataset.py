@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from perse_engine.avatars.decoding import take_stance
+from perse_engine.avatars.placing import place
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.clips.animator import render_frame
@@ -17,7 +19,7 @@ from perse_engine.clips.wardrobe import Layer, Wardrobe, save_wardrobe
 from perse_engine.progress import silent
 from perse_engine.training.footage import low_pass, photo_view, training_views
 from perse_engine.training.presets import Preset
-from perse_engine.training.starting import start_avatar
+from perse_engine.training.starting import LONGEST, start_avatar
 from perse_engine.training.training import train
 
 SIZE = 96
@@ -100,9 +102,9 @@ def decibel(avatar, frame):
     return -10 * np.log10((wrong[image[..., 3] > 0.5] ** 2).mean())
 
 
-def begin(dataset, count=1500):
+def begin(dataset, count=1500, wardrobe=None):
     return start_avatar(
-        dataset.wardrobe,
+        wardrobe or dataset.wardrobe,
         training_views(dataset),
         count=count,
         seed=0,
@@ -122,6 +124,27 @@ def test_it_begins_close_to_the_texture(dataset):
     assert np.quantile(covered[skin], 0.1) > 0.9  # but for those that lie on the seam
     assert np.quantile(covered[~skin], 0.95) < 0.01
     assert 0.15 < (~skin).mean() < 0.6
+
+
+def test_no_style_draws_the_tips_of_locks_out(dataset):
+    """A cap called locks, of which one style pulls the rim to five times its width."""
+    figure = dataset.wardrobe.figure
+    cap = np.unique(figure.faces[figure.face_parts == 1])
+    style = figure.style_names.index("attr_hat_cap")
+    tips = cap[figure.vertices[cap, 1] < np.quantile(figure.vertices[cap, 1], 0.3)]
+    directions = figure.style_directions.copy()
+    directions[tips, 0, style] += 4 * figure.vertices[tips, 0]
+    longest = {}
+    for name in ("cap", "locks"):
+        pulled = dataclasses.replace(figure, parts=("skin", name), style_directions=directions)
+        start = begin(dataset, 3000, dataclasses.replace(dataset.wardrobe, figure=pulled))
+        frames = take_stance(start, AvatarState({"attr_hat_cap": 1.0})).frames
+        own = np.flatnonzero(start.figure.face_parts[start.triangles] == 1).astype(np.int32)
+        shape = (start.corners, start.barycentric, start.offsets, start.quaternions, start.log_scales)
+        longest[name] = place(frames, *shape, start.low_pass, own).scales.max(1)
+    assert longest["cap"].max() > 1.6 * np.median(longest["cap"])
+    assert longest["locks"].max() <= 1.01 * LONGEST * np.median(longest["cap"])
+    assert np.median(longest["locks"]) > 0.9 * np.median(longest["cap"])
 
 
 def test_gates_lie_where_the_layers_paint(dataset):
