@@ -9,9 +9,22 @@ import atexit
 
 import bpy
 
-from . import compat, diagnostics, importing, operators, panels, paths, photo, preferences, render_engine, session
+from . import (
+    compat,
+    create,
+    diagnostics,
+    importing,
+    jobs,
+    operators,
+    panels,
+    paths,
+    photo,
+    preferences,
+    render_engine,
+    session,
+)
 
-_PARTS = (preferences, importing, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
 
 
 def register() -> None:
@@ -27,7 +40,7 @@ def register() -> None:
         unregister()
         raise
     compat.on_exit(_quit)
-    atexit.register(session.stop)
+    atexit.register(_quit)
 
 
 def unregister() -> None:
@@ -39,10 +52,11 @@ def unregister() -> None:
             if cls.is_registered:
                 bpy.utils.unregister_class(cls)
     compat.forget_on_exit(_quit)
-    atexit.unregister(session.stop)
+    atexit.unregister(_quit)
     session.stop()
 
 
 @bpy.app.handlers.persistent
 def _quit(*_arguments: object) -> None:
+    jobs.stop_all()
     session.stop()

@@ -32,14 +32,14 @@ class PERSE_PT_avatar(_Panel, bpy.types.Panel):
     """Which avatar the sliders below belong to."""
 
     bl_label = "Avatar"
-    bl_order = 0
+    bl_order = 1
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         rig = active_rig(context)
         if rig is None:
             layout.operator("perse.import_avatar", icon="IMPORT")
-            layout.label(text="Or select an avatar", icon="INFO")
+            layout.label(text="Or select an avatar, or create one", icon="INFO")
             return
         row = layout.row(align=True)
         row.prop(rig, "name", text="", icon="USER")
@@ -91,7 +91,7 @@ class PERSE_PT_attributes(_SliderPanel, bpy.types.Panel):
     """Hair, beard, hat …: styles of the avatar, from 0 (the person as photographed) to 1."""
 
     bl_label = "Attributes"
-    bl_order = 1
+    bl_order = 2
     kind = "attribute"
 
 
@@ -99,7 +99,7 @@ class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
     """What the face does."""
 
     bl_label = "Expression"
-    bl_order = 2
+    bl_order = 3
     kind = "expression"
 
 
@@ -107,7 +107,7 @@ class PERSE_PT_render(_Panel, bpy.types.Panel):
     """What stands between the avatar and the picture."""
 
     bl_label = "Render"
-    bl_order = 3
+    bl_order = 4
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -129,7 +129,7 @@ class PERSE_PT_engine(_Panel, bpy.types.Panel):
     """The process that draws."""
 
     bl_label = "Engine"
-    bl_order = 4
+    bl_order = 5
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -1,0 +1,237 @@
+"""Builds that this computer runs or has run: processes of their own, whose whole state is a folder.
+
+A job knows nothing of the .blend that was open when it began; opening another leaves it alone. The list of jobs is a
+small file in the user's own folder, so that what Blender left behind is found again after a restart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, holder, progress_of
+from .perse_protocol import EngineFailure
+from .perse_protocol.lookup import managed_environment
+
+GRACE_S = 0.8
+"""How long a cancelled job may take to write its checkpoint before it is killed; the one before it is kept then."""
+_WINDOWS = sys.platform == "win32"
+_KILL = signal.SIGTERM if _WINDOWS else signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build.
+
+    Attributes:
+        id: unique.
+        photo: what it is built from.
+        out: the avatar file that it writes.
+        preset: of the engine.
+        keeps: whether it goes on when Blender quits.
+    """
+
+    id: str
+    photo: Path
+    out: Path
+    preset: str
+    keeps: bool
+
+    @property
+    def work(self) -> Path:
+        """Its folder: that which the engine takes by itself, so that the command line resumes it too."""
+        return self.out.with_name(f"{self.out.stem}.{self.preset}-0.work")
+
+    @property
+    def log(self) -> Path:
+        """What the engine has said."""
+        return _home() / "jobs" / f"{self.id}.log"
+
+
+_processes: dict[str, subprocess.Popen[bytes]] = {}
+_cancelled: dict[str, float] = {}
+
+
+def start(command: Path, photo: Path, out: Path, preset: str, keeps: bool) -> Job:
+    """Begin to build `out` from `photo` with the engine's `command`.
+
+    Raises:
+        EngineFailure: the photo is missing, something else is being built there, or nothing can be started.
+    """
+    if not photo.is_file():
+        raise EngineFailure("file-missing", f"there is no photo at {photo}", "choose one")
+    for job in jobs():
+        if job.out == out and progress(job).state == RUNNING:
+            raise EngineFailure("job-running", f"{out.name} is being built already", "wait, or cancel that first")
+    job = Job(uuid.uuid4().hex[:12], photo, out, preset, keeps)
+    _launch(command, job)
+    # what was tried before for the same file is the same folder, and so the same job
+    _remember([*(other for other in jobs() if other.work != job.work), job])
+    return job
+
+
+def resume(command: Path, job: Job) -> None:
+    """Go on with a job that was cancelled, failed or stopped; nothing that is finished is done again.
+
+    Raises:
+        EngineFailure: nothing can be started.
+    """
+    if progress(job).state != RUNNING:
+        _launch(command, job)
+
+
+def cancel(job: Job) -> None:
+    """Ask the job to stop; it keeps what is done. `watch` sees to it that it does."""
+    if job.id not in _cancelled and _signal(job, signal.SIGTERM):
+        _cancelled[job.id] = time.monotonic()
+
+
+def delete(job: Job) -> None:
+    """Forget a job that does not run, and delete its folder; the avatar that it has written stays.
+
+    Raises:
+        EngineFailure: it runs, or the folder cannot be deleted.
+    """
+    if progress(job).state == RUNNING:
+        raise EngineFailure("job-running", f"{job.out.name} is being built", "cancel it first")
+    try:
+        if job.work.exists():
+            shutil.rmtree(job.work)
+        job.log.unlink(missing_ok=True)
+    except OSError as error:
+        raise EngineFailure(
+            "system", f"{job.work} cannot be deleted ({error.strerror})", "delete it by hand"
+        ) from error
+    _remember([other for other in jobs() if other.id != job.id])
+
+
+def jobs() -> list[Job]:
+    """Every job that is remembered, oldest first."""
+    try:
+        content = json.loads(_list().read_text(encoding="utf-8"))
+        return [
+            Job(str(j["id"]), Path(j["photo"]), Path(j["out"]), str(j["preset"]), bool(j["keeps"])) for j in content
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def progress(job: Job) -> Progress:
+    """How far a job is, read from its folder."""
+    alive = _alive(job)
+    found = progress_of(job.work, job.preset, alive)
+    if alive or found.state != STOPPED:
+        return found
+    if job.id in _cancelled:
+        return dataclasses.replace(found, state=CANCELLED)
+    sentence = _last_words(job)  # a photo that cannot be used leaves no folder
+    return dataclasses.replace(found, state=FAILED, error=sentence) if sentence else found
+
+
+def watch() -> bool:
+    """Kill what was cancelled and does not stop; whether any job runs. To be called a few times a second."""
+    running = False
+    for job in jobs():
+        if not _alive(job):
+            continue
+        running = True
+        if time.monotonic() - _cancelled.get(job.id, float("inf")) > GRACE_S:
+            _signal(job, _KILL)
+    return running
+
+
+def stop_all() -> None:
+    """Blender quits: end the jobs that are not to go on, so that they can be resumed."""
+    ending = [job for job in jobs() if not job.keeps and job.id in _processes and _alive(job)]
+    for job in ending:
+        cancel(job)
+    _wait(ending)
+    for job in ending:
+        if _alive(job):
+            _signal(job, _KILL)
+    _wait(ending)
+
+
+def _wait(ending: list[Job]) -> None:
+    until = time.monotonic() + GRACE_S
+    while any(map(_alive, ending)) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def _launch(command: Path, job: Job) -> None:
+    """Start the engine in a process group of its own, at a lower priority."""
+    arguments = [str(command), "build", str(job.photo), "--out", str(job.out), "--preset", job.preset]
+    nice = shutil.which("nice")
+    options: dict[str, object] = {"start_new_session": True}
+    if _WINDOWS:
+        options = {"creationflags": subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    elif nice:
+        arguments = [nice, "-n", "5", *arguments]
+    try:
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("wb") as log:
+            _processes[job.id] = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **options
+            )  # type: ignore[call-overload]
+    except OSError as error:
+        raise EngineFailure(
+            "no-engine", f"{command} cannot be started ({error.strerror})", "check the engine in the preferences"
+        ) from error
+    _cancelled.pop(job.id, None)
+
+
+def _alive(job: Job) -> bool:
+    process = _processes.get(job.id)
+    if process is not None:
+        return process.poll() is None
+    return holder(job.work) is not None
+
+
+def _signal(job: Job, number: int) -> bool:
+    """Send a signal to the job's process group; whether there was one."""
+    process = _processes.get(job.id)
+    pid = process.pid if process is not None and process.poll() is None else holder(job.work)
+    if pid is None:
+        return False
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        kill: Callable[[int, int], None] = os.kill if _WINDOWS else os.killpg
+        kill(pid, number)
+    return True
+
+
+def _last_words(job: Job) -> str:
+    """The engine's complaint at the end of its log, without its name; empty where there is none."""
+    try:
+        lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = next((line for line in reversed(lines) if line.strip()), "")
+    return said.removeprefix("perse: ") if said.startswith("perse: ") else ""
+
+
+def _remember(them: list[Job]) -> None:
+    rows = [{"id": j.id, "photo": str(j.photo), "out": str(j.out), "preset": j.preset, "keeps": j.keeps} for j in them]
+    path = _list()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _list() -> Path:
+    return _home() / "jobs.json"
+
+
+def _home() -> Path:
+    return managed_environment().parent
