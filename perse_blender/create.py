@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,11 @@ PRESETS = (
     ("high", "High", "More Gaussians and more clips; about half an hour on two cores"),
     ("paper", "Paper", "The protocol of the PERSE paper, for machines with a large GPU; hours, and tens of gigabytes"),
 )
-_TICK_S = 0.5
+_TICK_S = 0.3
 _MOST_PICTURES = 24
 _ICON_SCALE = 6.0
+_LETTER_PX = 8.0
+"""Of the sidebar's width, that a letter takes with its share of icons and margins."""
 _STATES = {
     "done": ("Done", "CHECKMARK"),
     "cancelled": ("Cancelled", "PAUSE"),
@@ -188,13 +191,16 @@ class PERSE_PT_create(bpy.types.Panel):
         row.prop(wanted, "preset", text="")
         row.operator("perse.build_avatar", icon="PLAY")
         layout.prop(wanted, "keeps")
+        columns = (
+            round(context.region.width / (_LETTER_PX * context.preferences.system.ui_scale)) if context.region else 40
+        )
         for job, progress in _snapshot():
-            _draw_job(layout.box(), job, progress)
+            _draw_job(layout.box(), job, progress, columns)
         if any(progress.state == RUNNING for _, progress in _snapshot()):
             _keep_looking()
 
 
-def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress) -> None:
+def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, columns: int) -> None:
     row = box.row(align=True)
     row.label(text=f"{job.out.stem}  •  {job.preset}", icon="USER")
     if progress.state == RUNNING:
@@ -212,8 +218,11 @@ def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress) -> Non
     row.operator("perse.delete_job", text="", icon="TRASH").job = job.id
     text, icon = _STATES[progress.state]
     if progress.error:
-        for k, part in enumerate(progress.error.split("; ", 1)):  # what was wrong, then what to do
-            box.label(text=part[:1].upper() + part[1:], icon=icon if k == 0 else "BLANK1")
+        column = box.column(align=True)
+        for part in progress.error.split("; ", 1):  # what was wrong, then what to do
+            for line in textwrap.wrap(part[:1].upper() + part[1:], max(columns, 12)):
+                column.label(text=line, icon=icon)
+                icon = "BLANK1"
     else:
         box.label(text=text, icon=icon)
 

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, holder, p
 from .perse_protocol import EngineFailure
 from .perse_protocol.lookup import managed_environment
 
-GRACE_S = 0.8
+GRACE_S = 0.5
 """How long a cancelled job may take to write its checkpoint before it is killed; the one before it is kept then."""
 _WINDOWS = sys.platform == "win32"
 _KILL = signal.SIGTERM if _WINDOWS else signal.SIGKILL
@@ -211,13 +212,14 @@ def _signal(job: Job, number: int) -> bool:
 
 
 def _last_words(job: Job) -> str:
-    """The engine's complaint at the end of its log, without its name; empty where there is none."""
+    """The engine's complaint at the end of its log, without its name and code; empty where there is none."""
     try:
         lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     said = next((line for line in reversed(lines) if line.strip()), "")
-    return said.removeprefix("perse: ") if said.startswith("perse: ") else ""
+    complaint = re.fullmatch(r"perse: (?:[a-z-]+: )?(.*)", said)
+    return complaint[1] if complaint else ""
 
 
 def _remember(them: list[Job]) -> None:

@@ -94,10 +94,12 @@ def test_a_photo_without_a_face_fails_with_a_sentence_and_advice(jobs, wanted, p
     progress = jobs.progress(job)
     assert progress.state == "failed"
     assert "face" in progress.error
+    assert progress.error.startswith("no face")
     assert ";" in progress.error
     part("create")._seen.at = 0.0
     shown = labels("PERSE_PT_create")
-    assert any("face" in text for text in shown)
+    assert any("No face" in text for text in shown)
+    assert max(map(len, shown)) <= 60
     assert not job.out.exists()
     assert bpy.ops.perse.delete_job(job=job.id) == {"FINISHED"}
     assert jobs.jobs() == []
