@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import bpy
@@ -11,9 +13,11 @@ from . import compat
 from .avatar_file import read_avatar
 from .avatars import CONTENT, active_rig, content_hash, link_file
 from .perse_protocol import EngineFailure
-from .sliders import groups, names
+from .sliders import Group, groups, names
 
 _TOLERANCE = 1e-6
+_CHANGED, _MIXED = 0.5, 0.3
+"""How often a random person has another hair cut, beard …, and how often it is a mixture of two."""
 
 
 class OnAvatar:
@@ -42,15 +46,60 @@ class PERSE_OT_reset(OnAvatar, bpy.types.Operator):
             ("expression", "Expression", "Everything that the face does"),
         ],
     )
+    group: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Only this group, by its label")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         rig = active_rig(context)
         for group in groups(rig):
-            if self.kind in ("all", group.kind):
+            if self.kind in ("all", group.kind) and self.group in ("", group.label):
                 for name, _ in group.sliders:
                     rig[name] = 0.0
         rig.update_tag()
         return {"FINISHED"}
+
+
+class PERSE_OT_randomize(OnAvatar, bpy.types.Operator):
+    """Give the avatar styles at random. Another seed in the panel of the last action gives another person"""
+
+    bl_idname = "perse.randomize"
+    bl_label = "Random Styles"
+    bl_options = {"REGISTER", "UNDO"}
+
+    seed: bpy.props.IntProperty(name="Seed", min=0, options={"SKIP_SAVE"})
+    group: bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"}, description="Only this group, by its label")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        rig = active_rig(context)
+        chosen = [g for g in groups(rig) if g.kind == "attribute" and self.group in ("", g.label)]
+        for name, value in random_styles(chosen, self.seed, sparse=not self.group).items():
+            rig[name] = value
+        rig.update_tag()
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.properties.is_property_set("seed"):
+            self.seed = random.randrange(1_000_000)
+        return self.execute(context)
+
+
+def random_styles(chosen: Sequence[Group], seed: int, *, sparse: bool) -> dict[str, float]:
+    """A value for every slider of the `chosen` groups: one style of a group, or two mixed, and 0 for the others.
+
+    Args:
+        seed: the same one gives the same values.
+        sparse: leave every other group, at random, as the person has it.
+    """
+    source = random.Random(seed)
+    values = {name: 0.0 for group in chosen for name, _ in group.sliders}
+    for group in chosen:
+        changed, mixed, share = source.random() < _CHANGED or not sparse, source.random() < _MIXED, source.random()
+        names = source.sample([name for name, _ in group.sliders], min(2, len(group.sliders)))
+        if not changed:
+            continue
+        values[names[0]] = round(0.5 + 0.5 * share, 2)
+        if mixed and len(names) == 2:
+            values[names[1]] = round(1 - values[names[0]], 2)
+    return values
 
 
 class PERSE_OT_key_changed(OnAvatar, bpy.types.Operator):
@@ -141,6 +190,7 @@ class PERSE_OT_keep_colors(bpy.types.Operator):
 
 CLASSES = (
     PERSE_OT_reset,
+    PERSE_OT_randomize,
     PERSE_OT_key_changed,
     PERSE_OT_relink,
     PERSE_OT_use_engine,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -60,22 +60,44 @@ class PERSE_PT_avatar(_Panel, bpy.types.Panel):
         row.operator("perse.reset", text="Reset All", icon="LOOP_BACK").kind = "all"
 
 
+class PerseFilter(bpy.types.PropertyGroup):
+    """Which sliders the panels show. It belongs to the window, not to the .blend."""
+
+    search: bpy.props.StringProperty(
+        name="Search", description="Only sliders or groups whose name has this in it", options={"TEXTEDIT_UPDATE"}
+    )
+    changed: bpy.props.BoolProperty(name="Only Changed", description="Only sliders that are not 0")
+
+
 class _SliderPanel(_AvatarPanel):
     kind = ""
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
+        if self.kind == "attribute":
+            self.layout.operator("perse.randomize", text="", icon="FORCE_TURBULENCE", emboss=False)
         self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = self.kind
 
     def draw(self, context: bpy.types.Context) -> None:
-        rig = active_rig(context)
-        for group in groups(rig):
-            if group.kind == self.kind:
-                self._draw_group(rig, group)
+        rig, wanted = active_rig(context), context.window_manager.perse_filter
+        row = self.layout.row(align=True)
+        row.prop(wanted, "search", text="", icon="VIEWZOOM")
+        row.prop(wanted, "changed", text="", icon="FILTER")
+        own = [group for group in groups(rig) if group.kind == self.kind]
+        shown = [group for group in (filtered(rig, g, wanted.search, wanted.changed) for g in own) if group.sliders]
+        for group in shown:
+            self._draw_group(rig, group)
+        if own and not shown:
+            self.layout.label(text="No slider is like that", icon="INFO")
 
     def _draw_group(self, rig: bpy.types.Object, group: Group) -> None:
         header, body = self.layout.panel(f"perse_{self.kind}_{group.label}", default_closed=False)
         changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
         header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
+        if self.kind == "attribute":
+            header.operator("perse.randomize", text="", icon="FORCE_TURBULENCE", emboss=False).group = group.label
+        if changed:
+            reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
+            reset.kind, reset.group = self.kind, group.label
         if body is not None:
             column = body.column(align=True)
             for row in slider_rows(group):
@@ -140,6 +162,20 @@ class PERSE_PT_engine(_Panel, bpy.types.Panel):
         row.operator("perse.copy_diagnostics", text="Copy Diagnostics", icon="COPYDOWN")
 
 
+def filtered(rig: bpy.types.Object, group: Group, search: str, changed: bool) -> Group:
+    """`group` with the sliders whose label, or its own, has `search` in it, of `rig` only `changed` ones if wanted."""
+    sought = search.strip().lower()
+    return replace(
+        group,
+        sliders=tuple(
+            (name, label)
+            for name, label in group.sliders
+            if (sought in label.lower() or sought in group.label.lower())
+            and (not changed or float(rig.get(name, 0.0)) != 0.0)
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of sliders: its label, and the name and text of each slider."""
@@ -170,4 +206,15 @@ def _short(label: str, heading: str) -> str:
     return " ".join(words).capitalize() if words else label
 
 
-CLASSES = (PERSE_PT_avatar, PERSE_PT_attributes, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
+CLASSES = (PerseFilter, PERSE_PT_avatar, PERSE_PT_attributes, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
+
+
+def register() -> None:
+    """Give the window its filter."""
+    bpy.types.WindowManager.perse_filter = bpy.props.PointerProperty(type=PerseFilter)
+
+
+def unregister() -> None:
+    """Take it away."""
+    if hasattr(bpy.types.WindowManager, "perse_filter"):
+        del bpy.types.WindowManager.perse_filter

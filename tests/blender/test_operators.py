@@ -21,6 +21,50 @@ def test_reset_by_kind(avatar):
     assert avatar["expr_jawopen"] == 0.0
 
 
+def test_reset_of_one_group_leaves_the_others(avatar):
+    avatar["attr_hair_red"] = avatar["attr_hat_cap"] = avatar["expr_jawopen"] = 0.5
+    bpy.ops.perse.reset(kind="attribute", group="Hair")
+    assert (avatar["attr_hair_red"], avatar["attr_hat_cap"], avatar["expr_jawopen"]) == (0.0, 0.5, 0.5)
+
+
+def test_random_styles_come_from_their_seed_and_stay_in_range(avatar, part):
+    styles = [name for name in part("sliders").names(avatar) if name.startswith("attr_")]
+    people = []
+    for seed in range(40):
+        avatar["expr_jawopen"] = 0.25
+        bpy.ops.perse.randomize(seed=seed)
+        person = tuple(avatar[name] for name in styles)
+        assert all(0 <= value <= 1 for value in person)
+        for group in part("sliders").groups(avatar):
+            if group.kind == "attribute":
+                assert sum(avatar[name] for name, _ in group.sliders) <= 1.0001
+        assert avatar["expr_jawopen"] == 0.25
+        people.append(person)
+    assert len(set(people)) > 20
+    bpy.ops.perse.randomize(seed=3)
+    assert tuple(avatar[name] for name in styles) == people[3]
+
+
+def test_random_styles_of_one_group_leave_the_others(avatar):
+    avatar["attr_hat_cap"] = 0.125
+    bpy.ops.perse.randomize(seed=1, group="Hair")
+    assert avatar["attr_hat_cap"] == 0.125
+    assert any(avatar[name] > 0 for name in avatar.keys() if name.startswith("attr_hair_"))  # noqa: SIM118
+
+
+def test_the_filter_finds_sliders_by_words_and_by_change(avatar, part):
+    hair = next(g for g in part("sliders").groups(avatar) if "attr_hair_red" in dict(g.sliders))
+    filtered = part("panels").filtered
+    avatar["attr_hair_red"] = 0.0
+    assert filtered(avatar, hair, "", False) == hair
+    assert [name for name, _ in filtered(avatar, hair, " RED ", False).sliders] == ["attr_hair_red"]
+    assert filtered(avatar, hair, hair.label, False) == hair
+    assert filtered(avatar, hair, "zzz", False).sliders == ()
+    assert filtered(avatar, hair, "", True).sliders == ()
+    avatar["attr_hair_red"] = -0.2
+    assert [name for name, _ in filtered(avatar, hair, "", True).sliders] == ["attr_hair_red"]
+
+
 def test_key_changed_keys_what_differs_and_nothing_else(scene, avatar, part):
     scene.frame_set(1)
     avatar["expr_jawopen"] = 0.5
