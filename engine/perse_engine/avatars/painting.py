@@ -31,6 +31,10 @@ OVERLAP = 3.25
 """Sum of the Gaussians' kernels on a surface: 2 pi s^2 for a standard deviation of s = `laying.COVERING` spacings."""
 _SHARE = np.float32(1 / OVERLAP)
 
+BLOCK = 64
+"""Elements in a loop of constant length. Compilers handle the rest of a loop of any length otherwise than its vectors,
+so that a Gaussian's opacity would depend, in its last bits, on how many others there are."""
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
@@ -71,10 +75,10 @@ class PaintGradients:
 def paint(avatar: Avatar, weights: Floats, presence: Floats, drivers: Floats) -> Painted:
     """Apply the correctives at `drivers` (D,), then the layers at style `weights` (K,) and `presence` (K,)."""
     colors = avatar.colors.copy()
-    coverages = np.empty(avatar.count, np.float32)
-    opacities = np.empty(avatar.count, np.float32)
     offsets = avatar.offsets.copy()
-    _sigmoid(avatar.coverage_logits, coverages)
+    blocks = _in_blocks(avatar.coverage_logits)
+    _sigmoid(blocks, blocks)
+    coverages = blocks[: avatar.count]
     correct(avatar.correctives, drivers, colors, offsets)
     looks = avatar.appearance
     kept = []
@@ -91,8 +95,9 @@ def paint(avatar: Avatar, weights: Floats, presence: Floats, drivers: Floats) ->
         )  # fmt: skip
         _blend(remains, sums, colors, coverages)
         kept.append((active, remains))
-    _thin(coverages, opacities)
-    return Painted(colors, coverages, opacities, offsets, tuple(kept))
+    opacities = np.zeros_like(blocks)
+    _thin(blocks, opacities)
+    return Painted(colors, coverages, opacities[: avatar.count], offsets, tuple(kept))
 
 
 def paint_backward(
@@ -121,8 +126,9 @@ def paint_backward(
         )  # fmt: skip
         colors *= remains[:, None]
         coverages *= remains
-    logits = np.empty(avatar.count, np.float32)
-    _sigmoid(avatar.coverage_logits, logits)
+    blocks = _in_blocks(avatar.coverage_logits)
+    _sigmoid(blocks, blocks)
+    logits = blocks[: avatar.count]
     logits *= (1 - logits) * coverages
     corrections = correct_backward(avatar.correctives, drivers, colors, offsets)
     return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets, *corrections)
@@ -150,10 +156,19 @@ def _ramp(
             amounts[e] = shares[k] * gates[e] * min(max(ramp, np.float32(0.0)), np.float32(1.0))
 
 
+def _in_blocks(values: Floats) -> Floats:
+    """A copy of `values` (n,), filled up with zeros to whole blocks."""
+    blocks = np.zeros(-(-len(values) // BLOCK) * BLOCK, np.float32)
+    blocks[: len(values)] = values
+    return blocks
+
+
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _sigmoid(logits: Floats, out: Floats) -> None:
-    for i in numba.prange(logits.shape[0]):
-        out[i] = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[i]))
+    for block in numba.prange(logits.shape[0] // BLOCK):
+        for k in range(BLOCK):
+            i = block * BLOCK + k
+            out[i] = np.float32(1.0) / (np.float32(1.0) + math.exp(-logits[i]))
 
 
 @numba.njit(fastmath=True, cache=True, nogil=True)
@@ -209,8 +224,10 @@ def _log_open(coverage: Any) -> Any:
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _thin(coverages: Floats, opacities: Floats) -> None:
-    for i in numba.prange(coverages.shape[0]):
-        opacities[i] = np.float32(1.0) - math.exp(_SHARE * _log_open(coverages[i]))
+    for block in numba.prange(coverages.shape[0] // BLOCK):
+        for k in range(BLOCK):
+            i = block * BLOCK + k
+            opacities[i] = np.float32(1.0) - math.exp(_SHARE * _log_open(coverages[i]))
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)

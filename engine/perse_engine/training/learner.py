@@ -52,7 +52,7 @@ PACES: dict[str, Pace] = {
     "coverage_logits": Pace(3e-2, 1e-2),
     "colors": Pace(8e-3, 5e-4),
     "style_colors": Pace(1e-2, 1e-3),
-    "style_coverage_logits": Pace(1.5e-1, 1e-3),
+    "style_coverage_logits": Pace(8e-2, 1e-3),
     "style_offsets": Pace(1e-5, 1e-2),
     "corrective_offsets": Pace(2e-5, 1e-3),
     "corrective_colors": Pace(6e-3, 1e-3),
@@ -149,7 +149,7 @@ class Learner:
             anchors = self._anchors[name].reshape(values.shape)
             for rows in moving[name]:
                 adam_step(values, slopes[name], moments, anchors, pace.rate * decay, pace.pull * decay, rows)
-                self._bound(name, values[rows], anchors[rows])
+                self._bound(name, values, anchors, rows)
             if name == "colors":
                 values[self._held] += np.float32(HELD) * (anchors[self._held] - values[self._held])
 
@@ -164,13 +164,14 @@ class Learner:
             if start < stop:
                 yield slice(start, stop)
 
-    def _bound(self, name: str, values: Floats, anchors: Floats) -> None:
+    def _bound(self, name: str, values: Floats, anchors: Floats, rows: slice) -> None:
+        bounded = values[rows]
         if name == "log_scales":
-            np.clip(values, anchors + SMALLER, anchors + self._larger, out=values)
+            np.clip(bounded, anchors[rows] + SMALLER, anchors[rows] + self._larger[rows], out=bounded)
         elif name.endswith("coverage_logits"):
-            np.clip(values, LEAST_LOGIT, MOST_LOGIT, out=values)
+            np.clip(bounded, LEAST_LOGIT, MOST_LOGIT, out=bounded)
         elif name.endswith("colors") and not name.startswith("corrective_"):
-            np.clip(values, 0, 1, out=values)
+            np.clip(bounded, 0, 1, out=bounded)
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters that there are: what an avatar has none of, such as correctives, is left out."""
