@@ -7,8 +7,6 @@ only reads. Nothing here needs Blender.
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +29,6 @@ _SHARES = {
     "paper": (0.01, 0.40, 0.58, 0.01),
 }
 """About how the time of a build is shared out among the stages, by preset."""
-_SYSTEM = platform.system()
-_QUERY = 0x1000  # PROCESS_QUERY_LIMITED_INFORMATION
 _TAIL = 4096  # bytes of progress.jsonl that are read: some forty reports
 
 
@@ -89,15 +85,6 @@ def newest_preview(work: Path) -> Path | None:
     return max(pictures, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
-def holder(work: Path) -> int | None:
-    """The process that works in `work`, where its lock is held by one that lives."""
-    content = _json(work / "lock")
-    pid, started = content.get("pid"), content.get("started")
-    if not isinstance(pid, int) or pid <= 0 or not _lives(pid, str(started)):
-        return None
-    return pid
-
-
 def _fraction(preset: str, seconds: Mapping[str, float], stage: str, part: float) -> float:
     shares = dict(zip(STAGES, _SHARES.get(preset, _SHARES["standard"]), strict=True))
     whole = sum(share for name, share in shares.items() if name in seconds)
@@ -144,28 +131,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _lives(pid: int, started: str) -> bool:
-    """Whether process `pid` runs and is the one that began at `started`, where the system tells that."""
-    if _SYSTEM == "Linux":
-        try:
-            text = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            return False
-        fields = text[text.rindex(")") + 2 :].split()
-        return fields[0] != "Z" and fields[19] == started
-    if _SYSTEM == "Windows":
-        import ctypes
-
-        handle = ctypes.windll.kernel32.OpenProcess(_QUERY, False, pid)
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -17,12 +17,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, holder, progress_of
+from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, progress_of
 from .perse_protocol import EngineFailure
+from .perse_protocol.holder import living_holder
 from .perse_protocol.lookup import managed_environment
 
 GRACE_S = 0.5
@@ -171,7 +171,7 @@ def _wait(ending: list[Job]) -> None:
 
 
 def _launch(command: Path, job: Job) -> None:
-    """Start the engine in a process group of its own, at a lower priority."""
+    """Start the engine in a process group of its own, so that what ends Blender's spares it, at a lower priority."""
     arguments = [str(command), "build", str(job.photo), "--out", str(job.out), "--preset", job.preset]
     nice = shutil.which("nice")
     options: dict[str, object] = {"start_new_session": True}
@@ -193,21 +193,24 @@ def _launch(command: Path, job: Job) -> None:
 
 
 def _alive(job: Job) -> bool:
+    return _pid(job) is not None
+
+
+def _pid(job: Job) -> int | None:
+    """The process that works at the job: ours, or one that a terminal or another Blender has started."""
     process = _processes.get(job.id)
-    if process is not None:
-        return process.poll() is None
-    return holder(job.work) is not None
+    if process is not None and process.poll() is None:
+        return process.pid
+    return living_holder(job.work / "lock")
 
 
 def _signal(job: Job, number: int) -> bool:
-    """Send a signal to the job's process group; whether there was one."""
-    process = _processes.get(job.id)
-    pid = process.pid if process is not None and process.poll() is None else holder(job.work)
+    """Send a signal to the job's process; whether there was one."""
+    pid = _pid(job)
     if pid is None:
         return False
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        kill: Callable[[int, int], None] = os.kill if _WINDOWS else os.killpg
-        kill(pid, number)
+        os.kill(pid, number)
     return True
 
 

@@ -192,7 +192,7 @@ def test_a_damaged_folder_is_no_trouble(part, tmp_path, name, content):
     progress = folder.progress_of(tmp_path, "standard", alive=False)
     assert progress.state in ("stopped", "failed")
     assert 0 <= progress.fraction <= 1
-    assert folder.holder(tmp_path) is None
+    assert part("perse_protocol.holder").living_holder(tmp_path / "lock") is None
     assert folder.newest_preview(tmp_path) is None
 
 

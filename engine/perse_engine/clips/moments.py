@@ -15,7 +15,7 @@ from perse_engine.clips.performance import Performance
 from perse_engine.heads.head import JAW, NECK
 from perse_engine.portraits.portrait import Portrait
 
-BEHIND = ((155.0, 0.0), (-155.0, 0.0), (115.0, 10.0), (-115.0, 10.0), (180.0, 12.0), (75.0, 0.0), (-75.0, 0.0))
+BEHIND_VIEWS = ((155.0, 0.0), (-155.0, 0.0), (115.0, 10.0), (-115.0, 10.0), (180.0, 12.0), (75.0, 0.0), (-75.0, 0.0))
 """Yaw and pitch, degrees, from where the back of a head is looked at, opposite sides after each other."""
 WINDOW = 20
 """Frames of the motion library out of which one moment is taken."""
@@ -121,7 +121,7 @@ def rest_moments(portrait: Portrait) -> list[Moment]:
 def behind_moments() -> list[Moment]:
     """The person at rest from behind and from far aside: what turns to the camera when an artist turns the head."""
     still = np.zeros((5, 3), np.float32)
-    return [Moment({}, still, *view) for view in BEHIND]
+    return [Moment({}, still, *view) for view in BEHIND_VIEWS]
 
 
 def _energy(performance: Performance) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from perse_engine.errors import InputError
-from perse_engine.service.lock import held, holder_alive, process_start
+from perse_engine.service.lock import held, holder_alive
+from perse_protocol.holder import process_start
 
 
 def test_one_job_one_process(tmp_path):
