@@ -38,6 +38,9 @@ BEHIND = "behind"
 """The clip of the person, with no style, from behind."""
 FROM_BEHIND = ("skin", "hair", "clothes", "headphones", "hat")
 """Categories that are seen from there."""
+OPPOSITE = 4
+"""How many frames of that clip, the first ones, styles take turns in: two pairs from opposite sides, for what is seen
+from one side only is stained on the other."""
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
@@ -148,8 +151,7 @@ def _style(
     worn = [{slider: TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]} for k in range(len(numbers))]
     frames = _dress(BASE, base, numbers, worn)
     if catalogue.styles[style].category in FROM_BEHIND:
-        # styles take turns: what neighbours share is seen from all of `behind`
-        places = [(style * preset.behind + k) % len(behind) for k in range(preset.behind)]
+        places = [(style * preset.behind + k) % OPPOSITE for k in range(preset.behind)]
         frames += _dress(BEHIND, behind, places, [{slider: 1.0}] * len(places))
     return PlannedClip(slider.removeprefix("attr_"), "train", frames)
 

@@ -42,7 +42,7 @@ class ClipsPreset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        ClipsPreset("draft", base=64, style=3, behind=1, pair=1, combinations=40, held_out=12),
+        ClipsPreset("draft", base=64, style=3, behind=2, pair=1, combinations=40, held_out=12),
         ClipsPreset("standard", base=200, style=5, behind=2, pair=1, combinations=128, held_out=32, fine_every=4),
         ClipsPreset("high", base=480, style=16, behind=4, pair=3, combinations=400, held_out=64, fine_every=2),
         ClipsPreset("paper", base=513, style=0, behind=0, pair=0, combinations=0, held_out=113, size=512, clips=957),

@@ -169,6 +169,7 @@ def test_what_shows_from_behind_is_seen_from_there_on_both_sides(clips, catalogu
         worn = [f.moment.yaw for f in frames(clips, "train") if f.attributes == {style.slider: 1.0}]
         back = [yaw for yaw in worn if abs(yaw) > MOST_YAW]
         assert len(back) == (2 if style.category in FROM_BEHIND else 0)
+        assert sum(back) == 0  # from opposite sides
     for category in FROM_BEHIND:
         styles = {style.slider for style in catalogue.styles if style.category == category}
         yaws = [f.moment.yaw for f in frames(clips, "train") if styles.intersection(f.attributes)]
