@@ -19,7 +19,7 @@ from .perse_protocol.lookup import find_engine
 from .preferences import engine_preference
 
 PRESETS = (
-    ("draft", "Draft", "Under two minutes on two cores: to see whether the photo will do"),
+    ("draft", "Draft", "About two minutes on two cores: to see whether the photo will do"),
     ("standard", "Standard", "Six to seven minutes on two cores"),
     ("high", "High", "More Gaussians and more clips; about half an hour on two cores"),
     ("paper", "Paper", "The protocol of the PERSE paper, for machines with a large GPU; hours, and tens of gigabytes"),
