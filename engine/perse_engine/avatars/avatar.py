@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.binding import Binding, bind
 from perse_engine.avatars.correctives import Correctives, no_correctives
+from perse_engine.avatars.precedence import THIN
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import LAYERS, Category, Style
 from perse_engine.cameras import Camera
@@ -122,6 +123,12 @@ class Avatar:
     def corners(self) -> Ints:
         """(N, 3) the vertices of each Gaussian's triangle."""
         return np.ascontiguousarray(self.figure.faces[self.triangles], np.int32)
+
+    @cached_property
+    def thin(self) -> NDArray[np.bool_]:
+        """(N,) which Gaussians lie on parts of which both sides can be seen, close together."""
+        thin = np.array([part in THIN for part in self.figure.parts], np.bool_)
+        return thin[self.figure.face_parts[self.triangles]]
 
     @cached_property
     def painting_order(self) -> tuple[tuple[int, ...], ...]:

@@ -11,6 +11,7 @@ from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.binding import vertex_frames
 from perse_engine.avatars.painting import Painted, paint
 from perse_engine.avatars.placing import Placed, place
+from perse_engine.avatars.precedence import set_back
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import expression_weights, presence, style_weights
 from perse_engine.heads.figure_posing import rest_figure, skin
@@ -32,29 +33,37 @@ class Stance:
         weights: (K,) style weights.
         presence: (K,) how far their appearance has come.
         drivers: (D,) of the expression correctives.
+        eye: (3,) head space, metres, where the avatar is seen from; None where that is not known.
     """
 
     frames: Floats
     weights: Floats
     presence: Floats
     drivers: Floats
+    eye: NDArray[np.floating] | None = None
 
 
-def decode(avatar: Avatar, state: AvatarState) -> Gaussians:
+def decode(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None) -> Gaussians:
     """The Gaussians of `avatar` in `state`, in head space; those that are fully transparent are left out.
+
+    Args:
+        avatar: whom.
+        state: sliders and pose.
+        eye: (3,) head space, metres, where it is seen from, for the order of thin layers (`precedence`); None leaves
+            everything where it is.
 
     Raises:
         InputError: unknown-slider, not-a-number.
     """
-    stance = take_stance(avatar, state)
-    painted, visible, placed = paint_and_place(avatar, stance)
+    stance = take_stance(avatar, state, eye)
+    painted, visible, placed, _ = paint_and_place(avatar, stance)
     return Gaussians(
         placed.means, placed.quaternions, placed.scales, painted.opacities[visible], painted.colors[visible]
     )
 
 
-def take_stance(avatar: Avatar, state: AvatarState) -> Stance:
-    """Resolve the sliders of `state` and pose the bind mesh.
+def take_stance(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None) -> Stance:
+    """Resolve the sliders of `state` and pose the bind mesh, seen from `eye` (3,) in head space.
 
     Raises:
         InputError: unknown-slider, not-a-number.
@@ -62,7 +71,7 @@ def take_stance(avatar: Avatar, state: AvatarState) -> Stance:
     weights = style_weights(avatar.styles, state.sliders)
     vertices = _posed(avatar, state, weights)
     drivers = avatar.correctives.drivers(avatar.figure.expression_names, state)
-    return Stance(vertex_frames(avatar.binding, vertices), weights, presence(avatar.styles, weights), drivers)
+    return Stance(vertex_frames(avatar.binding, vertices), weights, presence(avatar.styles, weights), drivers, eye)
 
 
 def posed_vertices(avatar: Avatar, state: AvatarState) -> Floats:
@@ -82,8 +91,9 @@ def _posed(avatar: Avatar, state: AvatarState, weights: Floats) -> Floats:
     return skin(rest, figure.weights, transforms)
 
 
-def paint_and_place(avatar: Avatar, stance: Stance) -> tuple[Painted, NDArray[np.int32], Placed]:
-    """Every Gaussian's look, the indices (M,) of those that show, and where these M lie."""
+def paint_and_place(avatar: Avatar, stance: Stance) -> tuple[Painted, NDArray[np.int32], Placed, Floats | None]:
+    """Every Gaussian's look, the indices (M,) of those that show, where these M lie, and how many times as far away and
+    as large as they are each was drawn for the sake of order; None where that is nobody's matter."""
     painted = paint(avatar, stance.weights, stance.presence, stance.drivers)
     visible = np.flatnonzero(painted.opacities > INVISIBLE).astype(np.int32)
     placed = place(
@@ -96,4 +106,7 @@ def paint_and_place(avatar: Avatar, stance: Stance) -> tuple[Painted, NDArray[np
         avatar.low_pass,
         visible,
     )
-    return painted, visible, placed
+    times = None
+    if stance.eye is not None and avatar.thin.any():
+        times = set_back(placed, avatar.thin[visible], stance.eye)
+    return painted, visible, placed, times

@@ -37,7 +37,7 @@ def render_avatar(
     Raises:
         InputError: unknown-slider, not-a-number, no-backend.
     """
-    image = rasterize(decode(avatar, state), camera, backend=backend)
+    image = rasterize(decode(avatar, state, camera.position()), camera, backend=backend)
     picture = np.dstack([image.color, image.alpha])
     if background is not None:
         picture[..., :3] += (1 - picture[..., 3:]) * np.asarray(background, np.float32)
@@ -55,7 +55,15 @@ def render_avatars(avatars: Sequence[tuple[Avatar, AvatarState, NDArray[np.float
     Raises:
         InputError: unknown-slider, not-a-number.
     """
-    return rasterize(joined([transformed(decode(avatar, state), model) for avatar, state, model in avatars]), camera)
+    eye = camera.position()
+    parts = [transformed(decode(avatar, state, seen_from(eye, model)), model) for avatar, state, model in avatars]
+    return rasterize(joined(parts), camera)
+
+
+def seen_from(eye: NDArray[np.floating], model: NDArray[np.floating]) -> NDArray[np.floating]:
+    """`eye` (3,) of the world in the space whose (4, 4) affine `model` leads to the world; of a flat one, any."""
+    linear, shift = np.asarray(model, np.float64)[:3, :3], np.asarray(model, np.float64)[:3, 3]
+    return np.linalg.pinv(linear) @ (eye - shift)
 
 
 def transformed(gaussians: Gaussians, model: NDArray[np.floating]) -> Gaussians:

@@ -117,8 +117,8 @@ def decode_torch(avatar: Avatar, stance: Stance, parameters: Parameters) -> Deco
 class _Decode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, avatar: Avatar, stance: Stance, *parameters: Tensor) -> Decoded:
-        painted, visible, placed = paint_and_place(avatar, stance)
-        ctx.inputs = avatar, stance, painted, visible
+        painted, visible, placed, times = paint_and_place(avatar, stance)
+        ctx.inputs = avatar, stance, painted, visible, times
         arrays = (
             placed.means,
             placed.quaternions,
@@ -130,10 +130,12 @@ class _Decode(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        avatar, stance, painted, visible = ctx.inputs
+        avatar, stance, painted, visible, times = ctx.inputs
         to_means, to_quaternions, to_scales, to_opacities, to_colors = (
             np.ascontiguousarray(gradient.numpy(), np.float32) for gradient in gradients
         )
+        if times is not None:
+            to_means, to_scales = to_means * times[:, None], to_scales * times[:, None]
         offsets, quaternions, log_scales = place_backward(
             stance.frames,
             avatar.corners,

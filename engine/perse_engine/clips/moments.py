@@ -15,8 +15,12 @@ from perse_engine.clips.performance import Performance
 from perse_engine.heads.head import JAW, NECK
 from perse_engine.portraits.portrait import Portrait
 
-BEHIND_VIEWS = ((155.0, 0.0), (-155.0, 0.0), (115.0, 10.0), (-115.0, 10.0), (180.0, 12.0), (75.0, 0.0), (-75.0, 0.0))
+BEHIND_VIEWS = ((155.0, 0.0), (-155.0, 0.0), (115.0, 10.0), (-115.0, 10.0))
 """Yaw and pitch, degrees, from where the back of a head is looked at, opposite sides after each other."""
+OBLIQUE_VIEWS = ((43.0, -15.0), (-43.0, 15.0), (43.0, 15.0), (-43.0, -15.0))
+"""From where a brim is looked at from below and from above."""
+BARE_VIEWS = ((180.0, 12.0), (75.0, 0.0), (-75.0, 0.0))
+"""From where, beside these, the person is seen with no style."""
 WINDOW = 20
 """Frames of the motion library out of which one moment is taken."""
 
@@ -118,10 +122,10 @@ def rest_moments(portrait: Portrait) -> list[Moment]:
     return [moment for moment in moments if not is_reserved(*moment.seen_from)]
 
 
-def behind_moments() -> list[Moment]:
-    """The person at rest from behind and from far aside: what turns to the camera when an artist turns the head."""
+def around_moments() -> list[Moment]:
+    """The person at rest from behind, obliquely and from far aside: what shows when an artist turns the head."""
     still = np.zeros((5, 3), np.float32)
-    return [Moment({}, still, *view) for view in BEHIND_VIEWS]
+    return [Moment({}, still, *view) for view in (*BEHIND_VIEWS, *OBLIQUE_VIEWS, *BARE_VIEWS)]
 
 
 def _energy(performance: Performance) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -23,7 +23,7 @@ from perse_engine.clips.mixing import (
     between,
     pairs,
 )
-from perse_engine.clips.moments import behind_moments, held_out_moments, rest_moments, sparse_moments
+from perse_engine.clips.moments import around_moments, held_out_moments, rest_moments, sparse_moments
 from perse_engine.clips.paper import paper_clips
 from perse_engine.clips.performance import Performance
 from perse_engine.clips.planned import BASE, PlannedClip, PlannedFrame, Split, dressed, name_of
@@ -34,13 +34,13 @@ SIDE = 25.0
 """Degrees from which a face at rest is seen from the side."""
 FROM_THE_SIDES = (2, 4)
 """Which of a style's frames show it so; `TRAINED_STRENGTHS` has it full in them."""
-BEHIND = "behind"
-"""The clip of the person, with no style, from behind."""
+AROUND = "around"
+"""The clip of the person, with no style, from behind and obliquely."""
 FROM_BEHIND = ("skin", "hair", "clothes", "headphones", "hat")
 """Categories that are seen from there."""
-OPPOSITE = 4
-"""How many frames of that clip, the first ones, styles take turns in: two pairs from opposite sides, for what is seen
-from one side only is stained on the other."""
+OPPOSITE = ((0, 2, 1, 3), (1, 3, 0, 2))
+"""In which order styles, every other one alike, take pairs of frames of that clip: the first two pairs look from
+behind, the next two obliquely. Each is of opposite sides: what is seen from one side only is stained on the other."""
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
@@ -59,9 +59,9 @@ def plan(
     near, far = pairs(catalogue)
     clips = [_base(portrait, preset, seed, performance)]
     base = clips[0].frames
-    behind = [PlannedFrame({}, moment, preset.size) for moment in behind_moments()] if preset.behind else []
-    clips.append(PlannedClip(BEHIND, "train", tuple(behind)))
-    clips += [_style(catalogue, base, behind, k, preset, seed) for k in range(len(catalogue.styles))]
+    around = [PlannedFrame({}, moment, preset.size) for moment in around_moments()] if preset.around else []
+    clips.append(PlannedClip(AROUND, "train", tuple(around)))
+    clips += [_style(catalogue, base, around, k, preset, seed) for k in range(len(catalogue.styles))]
     clips += [_pair(catalogue, base, a, b, preset, seed) for a, b in near]
     clips += _worn_together(catalogue, base, trained, seed, "combination", "train")
     clips.append(_held_out(portrait, catalogue, preset, seed))
@@ -134,7 +134,7 @@ def _base(portrait: Portrait, preset: ClipsPreset, seed: int, performance: Perfo
 def _style(
     catalogue: Catalogue,
     base: Sequence[PlannedFrame],
-    behind: Sequence[PlannedFrame],
+    around: Sequence[PlannedFrame],
     style: int,
     preset: ClipsPreset,
     seed: int,
@@ -151,8 +151,8 @@ def _style(
     worn = [{slider: TRAINED_STRENGTHS[k % len(TRAINED_STRENGTHS)]} for k in range(len(numbers))]
     frames = _dress(BASE, base, numbers, worn)
     if catalogue.styles[style].category in FROM_BEHIND:
-        places = [(style * preset.behind + k) % OPPOSITE for k in range(preset.behind)]
-        frames += _dress(BEHIND, behind, places, [{slider: 1.0}] * len(places))
+        places = [2 * pair + side for pair in OPPOSITE[style % 2] for side in (0, 1)][: preset.around]
+        frames += _dress(AROUND, around, places, [{slider: 1.0}] * len(places))
     return PlannedClip(slider.removeprefix("attr_"), "train", frames)
 
 

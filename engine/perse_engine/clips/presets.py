@@ -15,7 +15,8 @@ class ClipsPreset:
         name: what people ask for.
         base: frames of the person with no style; every other trained frame is one of these moments, dressed.
         style: frames of each style, full and on its way.
-        behind: frames of each style that shows from behind, of hair or a hat, which see it from there; 0 for none.
+        around: frames of each style that shows from behind, such as hair or a hat: the first two see it from there, the
+            next two obliquely, and so on to 8; 0 for none.
         pair: frames of each trained pair of neighbouring styles of one category.
         combinations: frames in which styles of two or three categories are worn together.
         held_out: frames of expressions and views that are never trained; half as many of other kinds.
@@ -29,7 +30,7 @@ class ClipsPreset:
     name: str
     base: int
     style: int
-    behind: int
+    around: int
     pair: int
     combinations: int
     held_out: int
@@ -42,10 +43,10 @@ class ClipsPreset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        ClipsPreset("draft", base=64, style=3, behind=2, pair=1, combinations=40, held_out=12),
-        ClipsPreset("standard", base=200, style=5, behind=2, pair=1, combinations=128, held_out=32, fine_every=4),
-        ClipsPreset("high", base=480, style=16, behind=4, pair=3, combinations=400, held_out=64, fine_every=2),
-        ClipsPreset("paper", base=513, style=0, behind=0, pair=0, combinations=0, held_out=113, size=512, clips=957),
+        ClipsPreset("draft", base=64, style=3, around=2, pair=1, combinations=40, held_out=12),
+        ClipsPreset("standard", base=200, style=5, around=4, pair=1, combinations=128, held_out=32, fine_every=4),
+        ClipsPreset("high", base=480, style=16, around=8, pair=3, combinations=400, held_out=64, fine_every=2),
+        ClipsPreset("paper", base=513, style=0, around=0, pair=0, combinations=0, held_out=113, size=512, clips=957),
     )
 }
 

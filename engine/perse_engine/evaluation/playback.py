@@ -48,7 +48,7 @@ def speed_rows(avatar: Avatar, path: Path, *, repeats: int = 30) -> list[Row]:
     states = [AvatarState({slider: i / repeats}) for i in range(repeats)]
     gaussians = [decode(avatar, state) for state in states[:1]]
     rasterize(gaussians[0], camera)
-    decoding = _median([functools.partial(decode, avatar, state) for state in states])
+    decoding = _median([functools.partial(decode, avatar, state, camera.position()) for state in states])
     drawing = _median([lambda: rasterize(gaussians[0], camera)] * repeats)
     rate = 1000 / (decoding + drawing)
     note = f"{avatar.count} Gaussians, {TIMED_SIDE}²"

@@ -130,11 +130,11 @@ def _avatar() -> Iterator[Callable[[], list[Timing]]]:
         behind = np.zeros(4, np.float32)
 
         def frame(index: int) -> None:
-            image = rasterize(decode(avatar, state(index)), camera, backend=BACKEND)
+            image = rasterize(decode(avatar, state(index), camera.position()), camera, backend=BACKEND)
             hand_over_linear(image.color, image.alpha, image.depth, REC709, behind, color, depth)
 
         return [
-            timed("decode", avatar.count, 0, 0, lambda index: decode(avatar, state(index))),
+            timed("decode", avatar.count, 0, 0, lambda index: decode(avatar, state(index), camera.position())),
             timed("frame", avatar.count, 512, 512, frame),
         ]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.decoding import decode
-from perse_engine.avatars.rendering import joined, transformed
+from perse_engine.avatars.rendering import joined, seen_from, transformed
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.service.hand_over import hand_over_linear, hand_over_srgb
@@ -66,16 +66,16 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles) -> Re
         Cancelled: the client no longer wants it.
     """
     begin = time.perf_counter()
-    window = render.window
+    window, camera = render.window, camera_of(render.camera)
     parts = []
     for instance in render.instances:
         work.check()
-        gaussians = decode(library[instance.avatar], state_of(instance))
-        parts.append(transformed(gaussians, np.reshape(instance.model, (4, 4))))
+        model = np.reshape(instance.model, (4, 4))
+        gaussians = decode(library[instance.avatar], state_of(instance), seen_from(camera.position(), model))
+        parts.append(transformed(gaussians, model))
     gaussians = joined(parts)
     color, depth = split_planes(frames.open(render.view, render.target), window.width, window.height)
     decoded = time.perf_counter()
-    camera = camera_of(render.camera)
     rasterizing = writing = 0.0
     for top, rows in _bands(window.width, window.height):
         work.check()

@@ -53,8 +53,10 @@ RARELY_SEEN = 0.6
 """Importance of what only one style shows."""
 LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
-LARGEST = 1.2
+LARGEST, LARGEST_OF_BROAD = 1.2, 3.0
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
+BROAD = frozenset({"bust", "clothes"})
+"""Parts without tips or rims, on which a gap is worse than a blur."""
 LONGEST = 1.15
 """The same of slender parts, the longest axis, in each style that they are worn in."""
 WORN = 6
@@ -117,7 +119,8 @@ def _bounded(avatar: Avatar) -> Floats:
     parts = avatar.figure.face_parts[avatar.triangles]
     for part in np.unique(parts):
         own = parts == part
-        bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2]) + np.log(LARGEST))
+        largest = LARGEST_OF_BROAD if avatar.figure.parts[part] in BROAD else LARGEST
+        bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2]) + np.log(largest))
     return bounded
 
 

@@ -14,7 +14,7 @@ from perse_engine.clips.motion import (
     photo_state,
 )
 from perse_engine.clips.motion_library import MOST_PITCH, MOST_YAW
-from perse_engine.clips.plan import BEHIND, FROM_BEHIND, plan
+from perse_engine.clips.plan import AROUND, FROM_BEHIND, plan
 from perse_engine.clips.planned import BASE, SPLITS, name_of
 from perse_engine.clips.presets import PRESETS, clips_preset
 from perse_engine.errors import InputError
@@ -104,7 +104,8 @@ def test_held_out_in_betweens_are_never_trained(clips):
 
 
 def test_what_people_look_at_first_is_well_represented(clips):
-    moments = [frame.moment for frame in frames(clips, "train") if abs(frame.moment.yaw) <= MOST_YAW]
+    moving = [clip for clip in clips if clip.split == "train" and clip.name != AROUND]
+    moments = [f.moment for clip in moving for f in clip.frames if not (f.below or "").startswith(AROUND)]
     rest = [m for m in moments if not m.expression]
     blinks = [m for m in moments if m.expression.get("eyeblinkleft", 0) > 0.9]
     mouths = [m for m in moments if m.expression.get("jawopen", 0) > 0.4 or m.pose[JAW, 0] > 0.1]
@@ -119,8 +120,8 @@ def test_what_people_look_at_first_is_well_represented(clips):
 def test_moments_stay_in_range(clips):
     for clip in clips:
         for frame in clip.frames:
-            from_behind = clip.name == BEHIND or (frame.below or "").startswith(BEHIND)
-            assert abs(frame.moment.yaw) <= (180 if from_behind else MOST_YAW + 1e-6)
+            around = clip.name == AROUND or (frame.below or "").startswith(AROUND)
+            assert abs(frame.moment.yaw) <= (180 if around else MOST_YAW + 1e-6)
             assert abs(frame.moment.pitch) <= MOST_PITCH + 1e-6
             assert all(np.isfinite(value) and 0 <= value <= 1.01 for value in frame.moment.expression.values())
 
@@ -155,11 +156,11 @@ def test_every_two_categories_are_trained_together(clips, catalogue):
 
 def test_whatever_is_dressed_is_a_moment_of_the_bare_person(clips):
     bare = {
-        name_of(clip.name, k): f for clip in clips if clip.name in (BASE, BEHIND) for k, f in enumerate(clip.frames)
+        name_of(clip.name, k): f for clip in clips if clip.name in (BASE, AROUND) for k, f in enumerate(clip.frames)
     }
     for clip in clips:
         for frame in clip.frames:
-            if clip.name not in (BASE, BEHIND) and clip.split != "heldout":
+            if clip.name not in (BASE, AROUND) and clip.split != "heldout":
                 assert frame.moment is bare[frame.below].moment
                 assert frame.size == bare[frame.below].size
 
@@ -175,6 +176,17 @@ def test_what_shows_from_behind_is_seen_from_there_on_both_sides(clips, catalogu
         yaws = [f.moment.yaw for f in frames(clips, "train") if styles.intersection(f.attributes)]
         assert min(yaws) < -90
         assert max(yaws) > 90
+
+
+def test_a_brim_is_seen_from_below_and_from_above_on_both_sides(portrait, catalogue):
+    clips = plan(portrait, catalogue, clips_preset("standard"), 0)
+    hats = {style.slider for style in catalogue.styles if style.category == "hat"}
+    for slider in hats:
+        worn = [f.moment for f in frames(clips, "train") if f.attributes == {slider: 1.0}]
+        oblique = [(moment.yaw, moment.pitch) for moment in worn if 40 < abs(moment.yaw) < 50]
+        assert min(pitch for _, pitch in oblique) < -10
+        assert max(pitch for _, pitch in oblique) > 10
+        assert min(yaw for yaw, _ in oblique) < 0 < max(yaw for yaw, _ in oblique)
 
 
 def test_the_papers_protocol(portrait, catalogue):
