@@ -98,7 +98,9 @@ class PERSE_OT_add_gaze_target(OnLocalAvatar, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         rig = active_rig(context)
         target = new_target(rig)
-        (rig.users_collection[0] if rig.users_collection else context.collection).objects.link(target)
+        homes = [home for home in rig.users_collection if home.library is None and home.override_library is None]
+        (homes[0] if homes else context.scene.collection).objects.link(target)
+        target.select_set(False)
         look_at(rig, target)
         self.report({"INFO"}, f"The eyes of {rig.name} follow {target.name}")
         return {"FINISHED"}

@@ -10,7 +10,7 @@ from . import compat
 from .arkit import mirrored
 from .avatars import active_rig
 from .gaze import FOLLOW
-from .key_settings import insert_settings
+from .key_settings import Place, insert_keys
 from .local_avatar import OnLocalAvatar
 from .rig import CONTROLS, rotation_channel
 from .sliders import groups, names
@@ -18,23 +18,21 @@ from .sliders import groups, names
 _GROUP = "PERSE"
 
 
-def key_sliders(rig: bpy.types.Object, sliders: Iterable[str], context: bpy.types.Context) -> int:
-    """Key `sliders` of `rig` at the current frame, driven ones excepted; how many have got a key."""
+def slider_places(rig: bpy.types.Object, sliders: Iterable[str]) -> list[Place]:
+    """Where to key `sliders` of `rig`, driven ones excepted."""
     driven = {curve.data_path for curve in rig.animation_data.drivers} if rig.animation_data else set()
     paths = [path for path in (f'["{name}"]' for name in sliders if name in rig) if path not in driven]
-    settings = insert_settings(context)
-    return sum(rig.keyframe_insert(path, group=_GROUP, **settings) for path in paths)
+    return [(rig, path, -1, _GROUP) for path in paths]
 
 
-def key_controls(rig: bpy.types.Object, context: bpy.types.Context) -> None:
-    """Key where the control bones of `rig` are and how they are turned, in the channels that are not locked."""
-    settings = insert_settings(context)
+def control_places(rig: bpy.types.Object) -> list[Place]:
+    """Where to key the control bones of `rig`: how they are turned, and where they are if that is not locked."""
+    places: list[Place] = []
     for name in CONTROLS:
         bone = rig.pose.bones[name]
-        bone.keyframe_insert(rotation_channel(bone), group=name, **settings)
-        for axis, locked in enumerate(bone.lock_location):
-            if not locked:
-                bone.keyframe_insert("location", index=axis, group=name, **settings)
+        places.append((bone, rotation_channel(bone), -1, name))
+        places += [(bone, "location", axis, name) for axis, locked in enumerate(bone.lock_location) if not locked]
+    return places
 
 
 def mirror(rig: bpy.types.Object, sliders: Iterable[str], direction: str) -> None:
@@ -73,10 +71,12 @@ class PERSE_OT_key(OnLocalAvatar, bpy.types.Operator):
         rig = active_rig(context)
         wanted = [g for g in groups(rig) if self.group in ("", g.label)]
         sliders = [name for group in wanted for name, _ in group.sliders]
-        count = key_sliders(rig, sliders if self.group else [*sliders, FOLLOW], context)
-        if not self.group:
-            key_controls(rig, context)
-        self.report({"INFO"}, f"{count} sliders keyed at frame {context.scene.frame_current_final:g}")
+        if self.group:
+            places = slider_places(rig, sliders)
+        else:
+            places = slider_places(rig, [*sliders, FOLLOW]) + control_places(rig)
+        count = insert_keys(rig, places, context)
+        self.report({"INFO"}, f"{count} channels keyed at frame {context.scene.frame_current_final:g}")
         return {"FINISHED"}
 
 
