@@ -6,7 +6,7 @@ A shape key that a slider drives ignores its own keyframes. Release takes the dr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import bpy
 import numpy as np
@@ -19,6 +19,7 @@ from .curves import key_range, key_times, write_channels
 from .drivers import drive
 from .local_avatar import OnLocalAvatar
 from .proxy import expression_keys
+from .sampling import sampled
 
 Keys = Sequence[tuple[bpy.types.ShapeKey, str]]
 GROUP = "PERSE"
@@ -56,7 +57,10 @@ def bake(rig: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, float, flo
     shape = proxy_of(rig).data.shape_keys
     keys = free_keys(rig)
     times = _moments(shape, keys, scene)
-    values = _read(shape, keys, times) if _plain(shape, keys) else _sampled(shape, keys, times, scene)
+    if _plain(shape, keys):
+        values = _read(shape, keys, times)
+    else:
+        values = list(sampled(shape, [_path(key) for key, _ in keys], times))
     moving = {slider: row for (_, slider), row in zip(keys, values) if np.ptp(row) > 0}
     for (_, slider), row in zip(keys, values):
         rig[slider] = float(row[0])
@@ -116,20 +120,6 @@ def _read(shape: bpy.types.Key, keys: Keys, times: NDArray[np.float64]) -> list[
         row = [curve.evaluate(time) for time in times] if curve and not curve.mute else [key.value] * len(times)
         values.append(np.clip(row, key.slider_min, key.slider_max))
     return values
-
-
-def _sampled(
-    shape: bpy.types.Key, keys: Keys, times: Iterable[float], scene: bpy.types.Scene
-) -> list[NDArray[np.float64]]:
-    """What Blender makes of the keys at each moment: tracks, drivers and all."""
-    before = scene.frame_current, scene.frame_subframe
-    rows = []
-    for time in times:
-        whole = int(np.floor(time))
-        scene.frame_set(whole, subframe=float(time - whole))
-        rows.append([key.value for key, _ in keys])
-    scene.frame_set(before[0], subframe=before[1])
-    return list(np.array(rows).T)
 
 
 class _OnShapeKeys(OnLocalAvatar):
