@@ -11,6 +11,9 @@ from .rig import CONTROLS, rotation_channel
 from .sliders import groups
 
 _LABELS = {"root": "Body", "neck": "Head", "jaw": "Jaw", "eye.L": "Eye L", "eye.R": "Eye R"}
+_TURNS = {"root": ("Nod", "Turn", "Tilt"), "neck": ("Nod", "Turn", "Tilt"), "jaw": ("Lift", "Roll", "Side")}
+_EYE_TURNS = ("Up", "Roll", "Side")
+"""What the axes of a control bone do."""
 
 
 class PERSE_MT_key_group(bpy.types.Menu):
@@ -80,8 +83,12 @@ class PERSE_PT_animate(bpy.types.Panel):
             chosen = active is not None and active.name == name
             row.operator("perse.select_control", text=_LABELS[name], depress=chosen).bone = name
         if active is not None and active.name in CONTROLS:
-            bone = rig.pose.bones[active.name]
-            column.row(align=True).prop(bone, rotation_channel(bone), text="")
+            bone, channel = rig.pose.bones[active.name], rotation_channel(rig.pose.bones[active.name])
+            if channel == "rotation_euler":
+                for axis, text in enumerate(_TURNS.get(active.name, _EYE_TURNS)):
+                    column.prop(bone, channel, index=axis, text=text)
+            else:
+                column.prop(bone, channel, text="")
 
     def _gaze(self, rig: bpy.types.Object) -> None:
         column = self.layout.column(align=True)

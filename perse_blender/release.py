@@ -30,13 +30,12 @@ def free_keys(rig: bpy.types.Object) -> Keys:
     proxy = proxy_of(rig)
     if proxy is None or proxy.data.shape_keys is None:
         return ()
+    keys = {_path(key): (key, slider) for key, slider in expression_keys(proxy, rig)}
     animation = proxy.data.shape_keys.animation_data
-    driven = {
-        curve.data_path
-        for curve in (animation.drivers if animation else ())
-        if any(target.id == rig for variable in curve.driver.variables for target in variable.targets)
-    }
-    return tuple((key, slider) for key, slider in expression_keys(proxy, rig) if _path(key) not in driven)
+    for curve in animation.drivers if animation else ():
+        if curve.data_path in keys and _reads(curve.driver, rig):
+            del keys[curve.data_path]
+    return tuple(keys.values())
 
 
 def release(rig: bpy.types.Object) -> None:
@@ -76,6 +75,10 @@ def bake(rig: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, float, flo
         drive(key.driver_add("value"), "a", [(rig, f'["{slider}"]')])
     rig.update_tag()
     return len(moving), float(times[0]), float(times[-1])
+
+
+def _reads(driver: bpy.types.Driver, rig: bpy.types.Object) -> bool:
+    return any(target.id == rig for variable in driver.variables for target in variable.targets)
 
 
 def _path(key: bpy.types.ShapeKey) -> str:
