@@ -108,7 +108,7 @@ class PERSE_PT_animate(bpy.types.Panel):
         row.operator("perse.retime", icon="MOD_TIME")
         if free_keys(rig):
             column.operator("perse.bake", icon="REC")
-            column.label(text=f"{proxy_of(rig).name} is free for capture", icon="UNLOCKED")
+            column.label(text=f"Free: {proxy_of(rig).name}", icon="UNLOCKED")
         else:
             column.operator("perse.release", icon="UNLOCKED")
 

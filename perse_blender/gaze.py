@@ -1,7 +1,7 @@
 """What the eyes look at: constraints on hidden bones beneath the controls, so that posing the eyes adds on top.
 
-`MCH-eye.L` turns to the target, no further than eyes turn; `eye.L` above it is free. The property `gaze_follow` of the
-armature says how far they follow; it drives the constraints, and nothing drives it.
+`MCH-eye.L` turns to the target, no further than eyes turn, and the lids follow it; `eye.L` above it is free. The property
+`gaze_follow` of the armature says how far they follow; it drives the constraints, and nothing drives it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import math
 import bpy
 from mathutils import Vector
 
-from .avatars import active_rig
+from .avatars import active_rig, proxy_of
 from .drivers import drive
+from .lids import drive_expression, is_lid
 from .local_avatar import OnLocalAvatar
+from .proxy import expression_keys
 
 FOLLOW = "gaze_follow"
 """The property that says how far the eyes follow their target, 0 to 1."""
@@ -22,7 +24,7 @@ TRACK = "Gaze"
 LIMIT = "Gaze limit"
 _OWN = "perse_gaze"
 """Marks the targets that we make."""
-_ACROSS, _UP, _DOWN = (math.radians(angle) for angle in (38, 28, 34))  # how far eyes turn without the head
+_ACROSS, _UP, _DOWN = (math.radians(angle) for angle in (25, 15, 20))  # a little beyond what the units of gaze do
 _DISTANCE = 0.6  # metres before the eyes
 _SIZE = 0.02
 
@@ -35,10 +37,10 @@ def add_gaze(rig: bpy.types.Object) -> None:
             min=0.0, max=1.0, default=1.0, step=1.0, precision=2, description="How far the eyes follow their target"
         )
         rig.property_overridable_library_set(f'["{FOLLOW}"]', True)
+    if all(TRACK in rig.pose.bones[f"MCH-{eye}"].constraints for eye in EYES):
+        return
     for eye in EYES:
         constraints = rig.pose.bones[f"MCH-{eye}"].constraints
-        if TRACK in constraints:
-            continue
         track = constraints.new("DAMPED_TRACK")
         track.name = TRACK
         track.track_axis = "TRACK_Y"
@@ -48,6 +50,10 @@ def add_gaze(rig: bpy.types.Object) -> None:
         limit.owner_space = "LOCAL"
         limit.use_limit_x, limit.min_x, limit.max_x = True, -_DOWN, _UP
         limit.use_limit_z, limit.min_z, limit.max_z = True, -_ACROSS, _ACROSS
+    proxy = proxy_of(rig)
+    for key, slider in expression_keys(proxy, rig) if proxy is not None else ():
+        if is_lid(slider):
+            drive_expression(key, slider, rig)
 
 
 def gaze_target(rig: bpy.types.Object) -> bpy.types.Object | None:

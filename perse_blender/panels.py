@@ -127,7 +127,7 @@ class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         if free_keys(active_rig(context)):
-            self.layout.label(text="Capture moves the face; the sliders rest", icon="UNLOCKED")
+            self.layout.label(text="Sliders rest during capture", icon="UNLOCKED")
             self.layout.operator("perse.bake", icon="REC")
             return
         row = self.layout.row(align=True)

@@ -13,6 +13,7 @@ from .arkit import key_name, slider_name
 from .avatar_file import AvatarFile
 from .axes import BLENDER_FROM_HEAD
 from .drivers import Weight, drive, normalized
+from .lids import drive_expression
 from .looks import part_switches, vertex_colors
 from .rig import DEFORMERS
 
@@ -40,7 +41,7 @@ def tie_to_rig(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarFil
     proxy.parent = rig
     modifier = proxy.modifiers.new("Armature", "ARMATURE")
     modifier.object = rig
-    drive_expressions(proxy, rig)
+    _drive_expressions(proxy, rig)
     _drive_styles(proxy, rig, avatar)
     _drive_parts(proxy, rig, avatar)
 
@@ -76,10 +77,9 @@ def _add_group(proxy: bpy.types.Object, name: str, weights: NDArray[np.float32])
         group.add(np.flatnonzero(rounded == weight).tolist(), float(weight), "REPLACE")
 
 
-def drive_expressions(proxy: bpy.types.Object, rig: bpy.types.Object) -> None:
-    """Let the expression sliders of `rig` drive the shape keys of `proxy`, which have no drivers."""
+def _drive_expressions(proxy: bpy.types.Object, rig: bpy.types.Object) -> None:
     for key, slider in expression_keys(proxy, rig):
-        drive(key.driver_add("value"), "a", [(rig, f'["{slider}"]')])
+        drive_expression(key, slider, rig)
 
 
 def expression_keys(proxy: bpy.types.Object, rig: bpy.types.Object) -> Iterator[tuple[bpy.types.ShapeKey, str]]:

@@ -16,7 +16,7 @@ from . import compat
 from .arkit import key_name
 from .avatars import active_rig, proxy_of
 from .curves import key_range, key_times, write_channels
-from .drivers import drive
+from .lids import drive_expression
 from .local_avatar import OnLocalAvatar
 from .proxy import expression_keys
 from .sampling import sampled
@@ -71,8 +71,7 @@ def bake(rig: bpy.types.Object, scene: bpy.types.Scene) -> tuple[int, float, flo
         for track in shape.animation_data.nla_tracks:
             track.mute = True
     for key, slider in keys:
-        key.driver_remove("value")
-        drive(key.driver_add("value"), "a", [(rig, f'["{slider}"]')])
+        drive_expression(key, slider, rig)
     rig.update_tag()
     return len(moving), float(times[0]), float(times[-1])
 
