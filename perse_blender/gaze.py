@@ -1,7 +1,7 @@
 """What the eyes look at: constraints on hidden bones beneath the controls, so that posing the eyes adds on top.
 
-`MCH-eye.L` turns to the target, no further than eyes turn, and the lids follow it; `eye.L` above it is free. The property
-`gaze_follow` of the armature says how far they follow; it drives the constraints, and nothing drives it.
+`MCH-eye.L` turns to the target, no further than eyes turn, and the lids follow it; `eye.L` above it is free. The
+property `gaze_follow` of the armature says how far they follow; it drives the constraints, and nothing drives it.
 """
 
 from __future__ import annotations
