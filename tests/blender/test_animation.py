@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from exr import combined
-
-
-def shown(part):
-    """What the engine is told of the one avatar there is, at the current frame."""
-    (only,) = part("frame").shown_avatars(bpy.context.evaluated_depsgraph_get())
-    return only
+from seen import shown
 
 
 def redness(picture: np.ndarray) -> float:
