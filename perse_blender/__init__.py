@@ -10,21 +10,43 @@ import atexit
 import bpy
 
 from . import (
+    animate_panel,
     compat,
     create,
     diagnostics,
+    gaze,
     importing,
     jobs,
+    keying,
+    motion,
     operators,
     panels,
     paths,
     photo,
+    poses,
     preferences,
+    release,
     render_engine,
     session,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (
+    preferences,
+    importing,
+    create,
+    operators,
+    gaze,
+    keying,
+    poses,
+    motion,
+    release,
+    diagnostics,
+    photo,
+    panels,
+    animate_panel,
+    paths,
+    render_engine,
+)
 
 
 def register() -> None:

@@ -47,6 +47,11 @@ def rig_of(thing: bpy.types.Object | None) -> bpy.types.Object | None:
     return None
 
 
+def proxy_of(rig: bpy.types.Object) -> bpy.types.Object | None:
+    """The proxy that is tied to `rig`."""
+    return next((thing for thing in rig.children if is_proxy(thing) and rig_of(thing) == rig), None)
+
+
 def active_rig(context: bpy.types.Context) -> bpy.types.Object | None:
     """The avatar that panels and operators work on: the active object's."""
     return rig_of(context.object)

@@ -44,6 +44,56 @@ def fcurves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
     ]
 
 
+def curves_for_writing(owner: bpy.types.ID) -> bpy.types.ActionChannelbag | bpy.types.Action:
+    """What has the `fcurves` and `groups` of `owner`'s action; an action is made where there is none."""
+    animation = owner.animation_data or owner.animation_data_create()
+    action = animation.action or new_action(owner, f"{owner.name} action")
+    if not hasattr(action, "layers"):
+        return action
+    if animation.action_slot is None:
+        animation.action_slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    return _channelbag(action, animation.action_slot)
+
+
+def curves_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionChannelbag | bpy.types.Action:
+    """What has the `fcurves` and `groups` of a new, empty `action` that is meant for things like `owner`."""
+    if not hasattr(action, "layers"):
+        action.id_root = owner.id_type
+        return action
+    return _channelbag(action, action.slots.new(id_type=owner.id_type, name=owner.name))
+
+
+def _channelbag(action: bpy.types.Action, slot: bpy.types.ActionSlot) -> bpy.types.ActionChannelbag:
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(slot, ensure=True)
+
+
+def select_bone(bone: bpy.types.PoseBone, selected: bool) -> None:
+    """Select a bone in pose mode, or not; since 5.0 that is a matter of the pose."""
+    (bone if hasattr(bone, "select") else bone.bone).select = selected
+
+
+def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
+    """Give `owner` a new, empty action in place of its own, which is kept."""
+    animation = owner.animation_data or owner.animation_data_create()
+    keep_action(owner)
+    action = bpy.data.actions.new(name)
+    animation.action = action
+    if hasattr(action, "slots"):
+        animation.action_slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    return action
+
+
+def keep_action(owner: bpy.types.ID) -> None:
+    """Take `owner`'s action away without losing it: what nobody uses is not saved, unless it is told to stay."""
+    animation = owner.animation_data
+    if animation is not None and animation.action is not None:
+        if animation.action.library is None:
+            animation.action.use_fake_user = True
+        animation.action = None
+
+
 def working_space() -> str:
     """The file's scene-linear colour space: "Linear Rec.709", "Linear Rec.2020" or "ACEScg"; fixed before 5.0."""
     colorspace = getattr(bpy.data, "colorspace", None)

@@ -16,6 +16,7 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
+from .arkit import slider_name
 from .avatars import avatar_path, is_proxy, rig_of
 from .axes import BLENDER_FROM_HEAD, HEAD_FROM_BLENDER
 from .perse_protocol import EngineFailure
@@ -97,7 +98,7 @@ def slider_values(rig: bpy.types.Object, proxy: bpy.types.Object, depsgraph: bpy
         blocks = shape.evaluated_get(depsgraph).key_blocks
         heights = np.empty(len(blocks), np.float32)
         blocks.foreach_get("value", heights)
-        for name, value in zip(blocks.keys(), heights.tolist()):
+        for name, value in zip(map(slider_name, blocks.keys()), heights.tolist()):
             if name.startswith("expr_") and name in values and not math.isnan(values[name]):
                 values[name] = value
     return values

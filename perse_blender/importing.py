@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from .avatar_file import read_avatar
 from .avatars import CONTENT, PROXY, content_hash, link_file
+from .gaze import add_gaze
 from .perse_protocol import EngineFailure
 from .proxy import new_proxy, tie_to_rig
 from .rig import add_bones, move_pivots, new_armature
@@ -45,6 +46,7 @@ def import_avatar(path: Path, context: bpy.types.Context) -> bpy.types.Object:
     add_bones(rig, avatar.joints)
     dress_controls(rig)
     add_sliders(rig, avatar)
+    add_gaze(rig)
     link_file(rig, path)
     rig[CONTENT] = content_hash(path)
     proxy[PROXY] = True

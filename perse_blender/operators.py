@@ -12,6 +12,7 @@ from bpy_extras.io_utils import ImportHelper
 from . import compat
 from .avatar_file import read_avatar
 from .avatars import CONTENT, active_rig, content_hash, link_file
+from .key_settings import Place, insert_keys
 from .perse_protocol import EngineFailure
 from .sliders import Group, groups, names
 
@@ -111,24 +112,24 @@ class PERSE_OT_key_changed(OnAvatar, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         rig = active_rig(context)
-        count = key_changed(rig, context.scene.frame_current_final)
+        count = key_changed(rig, context)
         self.report({"INFO"}, f"{count} sliders keyed at frame {context.scene.frame_current}")
         return {"FINISHED"}
 
 
-def key_changed(rig: bpy.types.Object, frame: float) -> int:
-    """Key the changed sliders of `rig` at `frame`; how many they were."""
+def key_changed(rig: bpy.types.Object, context: bpy.types.Context) -> int:
+    """Key the changed sliders of `rig` at the current frame; how many they were."""
+    frame = context.scene.frame_current_final
     curves = {curve.data_path: curve for curve in compat.fcurves(rig)}
     driven = {curve.data_path for curve in rig.animation_data.drivers} if rig.animation_data else set()
-    count = 0
+    places: list[Place] = []
     for name in names(rig):
         path = f'["{name}"]'
         curve = curves.get(path)
         expected = curve.evaluate(frame) if curve else 0.0
         if name in rig and path not in driven and abs(float(rig[name]) - expected) > _TOLERANCE:
-            rig.keyframe_insert(path, frame=frame, group="PERSE")
-            count += 1
-    return count
+            places.append((rig, path, -1, "PERSE"))
+    return insert_keys(rig, places, context)
 
 
 class PERSE_OT_relink(OnAvatar, bpy.types.Operator, ImportHelper):  # type: ignore[misc]

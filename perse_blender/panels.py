@@ -11,6 +11,7 @@ from . import session
 from .avatars import PATH, active_rig, avatar_path
 from .color import view_keeps_colors
 from .perse_protocol import EngineFailure
+from .release import free_keys
 from .sliders import Group, groups
 
 _LABEL_SHARE = 0.36
@@ -123,6 +124,18 @@ class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
     bl_label = "Expression"
     bl_order = 3
     kind = "expression"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        if free_keys(active_rig(context)):
+            self.layout.label(text="Sliders rest during capture", icon="UNLOCKED")
+            self.layout.operator("perse.bake", icon="REC")
+            return
+        row = self.layout.row(align=True)
+        row.operator("perse.mirror", text="L to R", icon="FORWARD").direction = "LEFT"
+        row.operator("perse.mirror", text="R to L", icon="BACK").direction = "RIGHT"
+        row.operator("perse.mirror", text="Swap", icon="ARROW_LEFTRIGHT").direction = "SWAP"
+        row.menu("PERSE_MT_mirror_group", text="", icon="DOWNARROW_HLT")
+        super().draw(context)
 
 
 class PERSE_PT_render(_Panel, bpy.types.Panel):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from . import compat
+from .arkit import key_name, slider_name
 from .avatar_file import AvatarFile
 from .axes import BLENDER_FROM_HEAD
 from .drivers import Weight, drive, normalized
+from .lids import drive_expression
 from .looks import part_switches, vertex_colors
 from .rig import DEFORMERS
 
@@ -39,7 +41,7 @@ def tie_to_rig(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarFil
     proxy.parent = rig
     modifier = proxy.modifiers.new("Armature", "ARMATURE")
     modifier.object = rig
-    _drive_expressions(proxy, rig, avatar)
+    _drive_expressions(proxy, rig)
     _drive_styles(proxy, rig, avatar)
     _drive_parts(proxy, rig, avatar)
 
@@ -51,9 +53,8 @@ def _to_blender(points: NDArray[np.float32]) -> NDArray[np.float32]:
 def _add_shape_keys(proxy: bpy.types.Object, avatar: AvatarFile) -> None:
     proxy.shape_key_add(name="Basis", from_mix=False)
     for index, slider in enumerate(avatar.expressions):
-        _add_key(
-            proxy, slider.name, slider.hard_min, slider.hard_max, avatar, avatar.expression_directions[:, :, index]
-        )
+        directions = avatar.expression_directions[:, :, index]
+        _add_key(proxy, key_name(slider.name), slider.hard_min, slider.hard_max, avatar, directions)
     for index, style in enumerate(avatar.styles):
         directions = avatar.style_directions[:, :, index]
         if np.abs(directions).max(initial=0.0) > _SMALLEST_SHAPE:
@@ -76,10 +77,17 @@ def _add_group(proxy: bpy.types.Object, name: str, weights: NDArray[np.float32])
         group.add(np.flatnonzero(rounded == weight).tolist(), float(weight), "REPLACE")
 
 
-def _drive_expressions(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarFile) -> None:
-    keys = proxy.data.shape_keys.key_blocks
-    for slider in avatar.expressions:
-        drive(keys[slider.name].driver_add("value"), "a", [(rig, f'["{slider.name}"]')])
+def _drive_expressions(proxy: bpy.types.Object, rig: bpy.types.Object) -> None:
+    for key, slider in expression_keys(proxy, rig):
+        drive_expression(key, slider, rig)
+
+
+def expression_keys(proxy: bpy.types.Object, rig: bpy.types.Object) -> Iterator[tuple[bpy.types.ShapeKey, str]]:
+    """Every shape key of `proxy` that is an expression, and the slider of `rig` that it belongs to."""
+    for key in proxy.data.shape_keys.key_blocks:
+        slider = slider_name(key.name)
+        if slider.startswith("expr_") and slider in rig:
+            yield key, slider
 
 
 def _drive_styles(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarFile) -> None:

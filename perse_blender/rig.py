@@ -92,6 +92,13 @@ def move_pivots(
             drive(rig.pose.bones[DEFORMERS[joint]].driver_add("location", axis), f"-({terms})", sources)
 
 
+def rotation_channel(bone: bpy.types.PoseBone) -> str:
+    """The property that turns `bone` in its rotation mode."""
+    return {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}.get(
+        bone.rotation_mode, "rotation_euler"
+    )
+
+
 def joint_transforms(rig: bpy.types.Object) -> NDArray[np.float64]:
     """The skinning transforms of the evaluated `rig`, (5, 4, 4): rest points to posed points, armature space."""
     bones = rig.pose.bones

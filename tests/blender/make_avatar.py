@@ -1,6 +1,7 @@
 """Run by the engine's interpreter: writes an untrained avatar with a slider of every kind, or poses its figure.
 
-make_avatar.py avatar OUT.perse [NAME] · make_avatar.py pose AVATAR.perse STATE.json OUT.npy
+make_avatar.py avatar OUT.perse [NAME] · make_avatar.py flame OUT.perse · make_avatar.py pose AVATAR.perse STATE.json
+OUT.npy · make_avatar.py motion CAPTURE OUT.npz
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from perse_engine.avatars.file import load_avatar, save_avatar
 from perse_engine.avatars.initial import head_center, initial_avatar, neutral_camera
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Category, Style, expression_weights, style_weights
+from perse_engine.clips.captures import load_performance
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import pose_figure
 from perse_engine.heads.open_head import load_open_head
@@ -28,6 +30,8 @@ STYLES = (
     Style("attr_hair_red", "Red", "hair"),
     Style("attr_hat_cap", "Cap", "hat", "appear"),
 )
+SMILE = 43
+"""Of the expressions, "mouthsmileleft"."""
 GAUSSIANS = 6000
 PHOTO_POSE = np.array([[0, 0, 0], [0.1, 0.3, -0.1], [0.15, 0, 0], [0, 0.2, 0], [0, 0.2, 0]], np.float32)
 
@@ -72,9 +76,8 @@ def make_figure() -> Figure:
     )
 
 
-def make_avatar(name: str) -> Avatar:
+def make_avatar(name: str, figure: Figure) -> Avatar:
     """The untrained avatar: the cap is transparent until its style shows it, red hair reddens the crown."""
-    figure = make_figure()
     photo_camera = neutral_camera(figure).orbited(head_center(figure), 20.0, 8.0, 4.0).resized(120, 120)
     avatar = initial_avatar(
         figure,
@@ -84,7 +87,7 @@ def make_avatar(name: str) -> Avatar:
         seed=1,
         name=name,
         photo_camera=photo_camera.cropped(-7.0, 11.0, 120, 90),
-        photo_state=AvatarState({"expr_mouthsmileleft": 0.8, "attr_hair_red": 0.5}, PHOTO_POSE),
+        photo_state=AvatarState({f"expr_{figure.expression_names[SMILE]}": 0.8, "attr_hair_red": 0.5}, PHOTO_POSE),
     )
     on_cap = figure.face_parts[avatar.triangles] == len(figure.parts) - 1
     sites = figure.vertices[figure.faces[avatar.triangles]].mean(1)
@@ -106,6 +109,11 @@ def make_avatar(name: str) -> Avatar:
     return dataclasses.replace(avatar, appearance=appearance, coverage_logits=logits)
 
 
+def numbered(figure: Figure) -> Figure:
+    """`figure` with expressions named as a FLAME head names its own."""
+    return dataclasses.replace(figure, expression_names=tuple(f"flame_{k:03d}" for k in range(52)))
+
+
 def posed(path: Path, state: AvatarState) -> np.ndarray:
     """The vertices of the avatar's figure in `state`, (V, 3) head space."""
     avatar = load_avatar(path)
@@ -120,7 +128,12 @@ def posed(path: Path, state: AvatarState) -> np.ndarray:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["avatar", out, *name]:
-            save_avatar(make_avatar(*(name or ["Test"])), Path(out))
+            save_avatar(make_avatar(*(name or ["Test"]), make_figure()), Path(out))
+        case ["flame", out]:
+            save_avatar(make_avatar("Flame", numbered(make_figure())), Path(out))
         case ["pose", avatar, state_file, out]:
             content = json.loads(Path(state_file).read_text())
             np.save(out, posed(Path(avatar), AvatarState(content["sliders"], np.array(content["pose"], np.float32))))
+        case ["motion", capture, out]:
+            motion = load_performance(Path(capture))
+            np.savez(out, names=motion.names, expression=motion.expression, pose=motion.pose, fps=motion.rate)

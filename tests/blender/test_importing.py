@@ -56,7 +56,7 @@ def test_every_slider_is_a_float_property_with_limits_and_a_description(avatar):
 def test_the_proxy_has_a_key_for_expressions_and_shape_styles_driven_without_python(avatar):
     shape = avatar.children[0].data.shape_keys
     names = set(shape.key_blocks.keys())
-    assert {*ARKIT_SAMPLE, "attr_face_wide", "attr_face_long"} <= names
+    assert {"jawOpen", "mouthSmileLeft", "eyeBlinkRight", "attr_face_wide", "attr_face_long"} <= names
     assert "attr_hair_red" not in names
     drivers = [*shape.animation_data.drivers, *avatar.animation_data.drivers]
     drivers += avatar.children[0].animation_data.drivers
@@ -150,7 +150,7 @@ def test_two_avatars_do_not_share_anything_that_moves(avatar, avatar_file):
     other["expr_jawopen"] = 1.0
     other.update_tag()
     bpy.context.view_layer.update()
-    keys = [thing.children[0].data.shape_keys.key_blocks["expr_jawopen"].value for thing in (avatar, other)]
+    keys = [thing.children[0].data.shape_keys.key_blocks["jawOpen"].value for thing in (avatar, other)]
     assert keys == [0.0, 1.0]
 
 
@@ -165,8 +165,8 @@ def test_a_duplicate_is_an_avatar_of_its_own(avatar):
     bpy.context.view_layer.update()
     (proxy,) = copy.children
     assert proxy.modifiers["Armature"].object == copy
-    assert proxy.data.shape_keys.key_blocks["expr_jawopen"].value == 1.0
-    assert avatar.children[0].data.shape_keys.key_blocks["expr_jawopen"].value == 0.0
+    assert proxy.data.shape_keys.key_blocks["jawOpen"].value == 1.0
+    assert avatar.children[0].data.shape_keys.key_blocks["jawOpen"].value == 0.0
     assert copy.pose.bones["MCH-eye.L"].location.length > 1e-3
     assert avatar.pose.bones["MCH-eye.L"].location.length < 1e-6
 
@@ -242,7 +242,7 @@ def test_values_are_there_without_the_add_on(avatar, tmp_path):
     script = (
         "import bpy, os, sys; bpy.ops.wm.open_mainfile(filepath=sys.argv[1]); rig = bpy.data.objects['Test'];"
         "rig['expr_jawopen'] = 1.0; rig.update_tag(); bpy.context.view_layer.update();"
-        "value = rig.children[0].data.shape_keys.key_blocks['expr_jawopen'].value;"
+        "value = rig.children[0].data.shape_keys.key_blocks['jawOpen'].value;"
         "assert 'PERSE' not in dir(bpy.types) and rig['attr_hair_red'] == 0.25 and value == 1.0;"
         "print('fine', flush=True); os._exit(0)"
     )

@@ -79,7 +79,7 @@ def test_appended_avatars_find_their_file(project, part, tmp_path):
     loaded["expr_jawopen"] = 1.0
     loaded.update_tag()
     bpy.context.view_layer.update()
-    assert loaded.children[0].data.shape_keys.key_blocks["expr_jawopen"].value == 1.0
+    assert loaded.children[0].data.shape_keys.key_blocks["jawOpen"].value == 1.0
     bpy.ops.wm.save_mainfile()
     assert loaded["perse_path"] == "//../project/hero.perse"
 

@@ -88,8 +88,8 @@ def test_the_nla_counts(scene, avatar, render):
 def test_shape_keys_freed_from_the_sliders_count(avatar, render):
     before = combined(render())
     keys = avatar.children[0].data.shape_keys
-    keys.driver_remove('key_blocks["expr_jawopen"].value')
-    keys.key_blocks["expr_jawopen"].value = 1.0
+    keys.driver_remove('key_blocks["jawOpen"].value')
+    keys.key_blocks["jawOpen"].value = 1.0
     assert np.abs(combined(render()) - before).max() > 0.1
 
 
