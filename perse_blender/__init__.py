@@ -10,21 +10,55 @@ import atexit
 import bpy
 
 from . import (
+    attributes_panel,
+    avatar_info,
+    avatar_panel,
     compat,
     create,
     diagnostics,
+    following,
     importing,
     jobs,
+    library,
+    missing,
     operators,
     panels,
     paths,
     photo,
+    photo_check,
     preferences,
     render_engine,
     session,
+    style_jobs,
+    styling,
+    syncing,
+    thumbnails,
+    whole_avatar,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (
+    preferences,
+    thumbnails,
+    importing,
+    following,
+    photo_check,
+    create,
+    operators,
+    library,
+    missing,
+    avatar_info,
+    whole_avatar,
+    styling,
+    syncing,
+    style_jobs,
+    diagnostics,
+    photo,
+    panels,
+    avatar_panel,
+    attributes_panel,
+    paths,
+    render_engine,
+)
 
 
 def register() -> None:

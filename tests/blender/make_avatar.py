@@ -1,6 +1,6 @@
 """Run by the engine's interpreter: writes an untrained avatar with a slider of every kind, or poses its figure.
 
-make_avatar.py avatar OUT.perse [NAME] · make_avatar.py pose AVATAR.perse STATE.json OUT.npy
+make_avatar.py avatar OUT.perse [NAME [PHOTO]] · make_avatar.py pose AVATAR.perse STATE.json OUT.npy
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from perse_engine.avatars.styles import Category, Style, expression_weights, sty
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import pose_figure
 from perse_engine.heads.open_head import load_open_head
+from perse_engine.service.library import file_hash
 
 CATEGORIES = (Category("face", "Face shape", "shape"), Category("hair", "Hair", "hair"), Category("hat", "Hat", "hat"))
 STYLES = (
@@ -72,8 +73,9 @@ def make_figure() -> Figure:
     )
 
 
-def make_avatar(name: str) -> Avatar:
+def make_avatar(name: str, photo: str = "") -> Avatar:
     """The untrained avatar: the cap is transparent until its style shows it, red hair reddens the crown."""
+    source = {"file": Path(photo).name, "sha256": file_hash(Path(photo))} if photo else {}
     figure = make_figure()
     photo_camera = neutral_camera(figure).orbited(head_center(figure), 20.0, 8.0, 4.0).resized(120, 120)
     avatar = initial_avatar(
@@ -103,7 +105,9 @@ def make_avatar(name: str) -> Avatar:
         softness=np.ones(len(STYLES), np.float32),
     )
     logits = np.where(on_cap, -9.0, avatar.coverage_logits).astype(np.float32)
-    return dataclasses.replace(avatar, appearance=appearance, coverage_logits=logits)
+    return dataclasses.replace(
+        avatar, appearance=appearance, coverage_logits=logits, provenance={**avatar.provenance, "photo": source}
+    )
 
 
 def posed(path: Path, state: AvatarState) -> np.ndarray:

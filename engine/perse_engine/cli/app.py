@@ -373,9 +373,7 @@ def remove(avatar: AvatarFile, slider: Slider, out: Elsewhere = None, work: JobF
 
 
 @style_app.command(epilog='Example: perse style rename me.perse attr_hair_bob --name "Page boy"')
-def rename(
-    avatar: AvatarFile, slider: Slider, name: StyleName, out: Elsewhere = None, work: JobFolder = None
-) -> None:
+def rename(avatar: AvatarFile, slider: Slider, name: StyleName, out: Elsewhere = None, work: JobFolder = None) -> None:
     """Give a style another name; its slider is named likewise."""
     from perse_engine.cli.restyle import run_rename
 

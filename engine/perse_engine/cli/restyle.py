@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from perse_engine.service.new_style import Wish
 
 
-def run_add(
-    path: Path, wish: Wish, out: Path | None, head: str, seed: int, work: Path | None, json: bool
-) -> None:
+def run_add(path: Path, wish: Wish, out: Path | None, head: str, seed: int, work: Path | None, json: bool) -> None:
     """Give the avatar at `path` a style from somebody's picture or from words."""
     from perse_engine.cli.stages import report
     from perse_engine.service.job import Order

@@ -30,17 +30,17 @@ def recorded(work: Path | None, order: Order, progress: Progress) -> Iterator[Pr
         (work / PROGRESS).unlink(missing_ok=True)
         job = open_job(work, order)
         job.set_state("running", stages={}, unfinished={})
-        stage, begun = "", time.monotonic()
+        current, begun = "", time.monotonic()
         report = job.recorded(progress)
 
-        def follow(name: str, done: int, total: int) -> None:
-            nonlocal stage, begun
-            if name != stage:
+        def follow(stage: str, done: int, total: int) -> None:
+            nonlocal current, begun
+            if stage != current:
                 now = time.monotonic()
-                if stage:
-                    job.finish(stage, now - begun)
-                stage, begun = name, now
-            report(name, done, total)
+                if current:
+                    job.finish(current, now - begun)
+                current, begun = stage, now
+            report(stage, done, total)
 
         try:
             yield follow
