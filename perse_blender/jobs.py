@@ -73,9 +73,8 @@ def build_job(source: Path, out: Path, preset: str, keeps: bool, *, number: str 
     """Building `out` from a photo or a video. Its folder is that which the command line takes, so either resumes it."""
     given = ("--video", str(source)) if source.suffix.lower() in VIDEOS else (str(source),)
     work = out.with_name(f"{out.stem}.{preset}-0.work")
-    return Job(
-        id or _new_id(), BUILD, out, ("build", *given, "--out", str(out), "--preset", preset), work, preset, keeps
-    )
+    command = ("build", *given, "--out", str(out), "--preset", preset)
+    return Job(number or _new_id(), BUILD, out, command, work, preset, keeps)
 
 
 def source(job: Job) -> Path:

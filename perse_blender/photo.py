@@ -58,8 +58,10 @@ def find_photo(avatar: AvatarFile, path: Path) -> Path | None:
     """
     made = avatar.provenance.get("photo")
     known = made if isinstance(made, Mapping) else {}
+    name = Path(str(known.get("file", ""))).name
+    beside = (path.parent / name,) if name else ()
     built = [jobs.source(job) for job in jobs.jobs() if job.kind == jobs.BUILD and job.out == path]
-    for candidate in (path.with_name(Path(str(known.get("file", ""))).name), *built):
+    for candidate in (*beside, *built):
         with contextlib.suppress(OSError):
             if candidate.is_file() and content_hash(candidate) == known.get("sha256"):
                 return candidate

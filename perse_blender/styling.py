@@ -51,15 +51,13 @@ def worn(rig: bpy.types.Object, group: Group) -> str:
 
 
 def favourites(rig: bpy.types.Object) -> Group:
-    """The favourite sliders of `rig` that it has, in the order of its groups, with the label of their group."""
+    """The favourite sliders of `rig` that it has, in the order of its groups."""
     try:
         chosen = set(json.loads(str(rig.get(FAVOURITES, "[]"))))
     except (ValueError, TypeError):
         chosen = set()
-    sliders = [
-        (name, f"{group.label}: {label}") for group in groups(rig) for name, label in group.sliders if name in chosen
-    ]
-    return Group("favourite", "Favourites", tuple(sliders))
+    sliders = tuple((name, label) for group in groups(rig) for name, label in group.sliders if name in chosen)
+    return Group("favourite", "Favourites", sliders)
 
 
 def file_of(rig: bpy.types.Object) -> Path | None:

@@ -1,6 +1,9 @@
 """Run by the engine's interpreter: writes an untrained avatar with a slider of every kind, or poses its figure.
 
-make_avatar.py avatar OUT.perse [NAME [PHOTO]] · make_avatar.py pose AVATAR.perse STATE.json OUT.npy
+A “person” is an untrained avatar of the painted head, which the engine can give more styles.
+
+make_avatar.py avatar OUT.perse [NAME [PHOTO]] · make_avatar.py person OUT.perse
+make_avatar.py pose AVATAR.perse STATE.json OUT.npy
 """
 
 from __future__ import annotations
@@ -110,6 +113,29 @@ def make_avatar(name: str, photo: str = "") -> Avatar:
     )
 
 
+def make_person() -> Avatar:
+    """The painted head, untrained, with one style."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+    from painted_head import painted_portrait
+
+    from perse_engine.clips.catalogue import parse_catalogue
+    from perse_engine.clips.editor import dress
+    from perse_engine.training.starting import start_avatar
+
+    table = b'[face]\nlabel = "Face"\nlayer = "shape"\n[face.styles.wide]\nlabel = "Wide"\nwidth = 0.1\n'
+    portrait = painted_portrait(1024)
+    return start_avatar(
+        dress(portrait, parse_catalogue(table, "one")),
+        (),
+        count=8000,
+        seed=0,
+        name="painted",
+        photo_camera=portrait.camera,
+        photo_state=AvatarState({}, portrait.state.pose),
+        provenance={},
+    )
+
+
 def posed(path: Path, state: AvatarState) -> np.ndarray:
     """The vertices of the avatar's figure in `state`, (V, 3) head space."""
     avatar = load_avatar(path)
@@ -125,6 +151,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["avatar", out, *name]:
             save_avatar(make_avatar(*(name or ["Test"])), Path(out))
+        case ["person", out]:
+            save_avatar(make_person(), Path(out))
         case ["pose", avatar, state_file, out]:
             content = json.loads(Path(state_file).read_text())
             np.save(out, posed(Path(avatar), AvatarState(content["sliders"], np.array(content["pose"], np.float32))))
