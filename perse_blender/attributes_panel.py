@@ -11,7 +11,7 @@ from .styling import MOST_GROUPS, favourites, file_of, style_groups, worn
 from .syncing import gone_sliders
 from .thumbnails import icon
 
-_PICTURE, _POPUP = 4.5, 5.5
+_PICTURE, _POPUP = 3.8, 5.5
 
 
 class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
@@ -64,8 +64,6 @@ class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
         header, body = self.layout.panel(f"perse_attribute_{group.label}", default_closed=False)
         changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
         header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
-        if len(group.sliders) > 1:
-            header.operator("perse.mix_styles", text="", icon="ARROW_LEFTRIGHT", emboss=False).group = group.label
         header.operator("perse.randomize", text="", icon="FORCE_TURBULENCE", emboss=False).group = group.label
         if changed:
             reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
@@ -84,12 +82,12 @@ class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
             side = row.column(align=True)
             style = worn(rig, group)
             side.label(text=dict(group.sliders).get(style, "As photographed"), translate=False)
-            if style:
-                rename = side.operator("perse.rename_style", text="Rename…", icon="GREASEPENCIL")
-                rename.slider = style
-                side.operator("perse.remove_style", text="Remove…", icon="TRASH").slider = style
-            else:
+            if len(group.sliders) > 1:
                 side.operator("perse.mix_styles", text="Mix…", icon="ARROW_LEFTRIGHT").group = group.label
+            if style:
+                line = side.row(align=True)
+                line.operator("perse.rename_style", text="Rename…").slider = style
+                line.operator("perse.remove_style", text="Remove…").slider = style
         self._draw_sliders(body.column(align=True), rig, group, starred)
 
     def _draw_sliders(self, column: bpy.types.UILayout, rig: bpy.types.Object, group: Group, starred: set[str]) -> None:
