@@ -12,6 +12,8 @@ from .syncing import gone_sliders
 from .thumbnails import icon
 
 _PICTURE, _POPUP = 3.8, 5.5
+_SHARE = 0.3
+"""Of the panel's width, for a picture; what stands beside it must not squeeze it."""
 
 
 class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
@@ -71,15 +73,15 @@ class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
         if body is None:
             return
         if 0 <= number < MOST_GROUPS:
-            row = body.row()
-            row.template_icon_view(
+            split = body.split(factor=_SHARE)
+            split.template_icon_view(
                 context.window_manager.perse_worn,
                 f"slot_{number}",
                 show_labels=True,
                 scale=_PICTURE,
                 scale_popup=_POPUP,
             )
-            side = row.column(align=True)
+            side = split.column(align=True)
             style = worn(rig, group)
             side.label(text=dict(group.sliders).get(style, "As photographed"), translate=False)
             if len(group.sliders) > 1:

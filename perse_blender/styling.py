@@ -14,8 +14,8 @@ from .avatar_file import THUMBNAIL
 from .avatars import active_rig, avatar_path
 from .operators import OnAvatar
 from .perse_protocol import EngineFailure
-from .sliders import FAVOURITES, Group, groups
-from .thumbnails import icon, style_icon
+from .sliders import FAVOURITES, INDEX, Group, groups
+from .thumbnails import icon, icons_state, style_icon
 
 MOST_GROUPS = 64
 """Groups of styles that can be chosen from by their pictures."""
@@ -168,6 +168,17 @@ class PERSE_OT_favourite(OnAvatar, bpy.types.Operator):
 
 
 _kept: dict[str, list[Any]] = {}
+_states: dict[int, object] = {}
+
+
+def _made(group: Group, path: Path | None) -> list[Item]:
+    return [
+        (_ITSELF, "As photographed", "None of these", icon(path, THUMBNAIL) if path else 0, 0),
+        *(
+            (name, label, f"{group.label}: {label}", style_icon(path, name) if path else 0, k)
+            for k, (name, label) in enumerate(group.sliders, 1)
+        ),
+    ]
 
 
 def _items(number: int) -> Callable[[Any, bpy.types.Context], list[Item]]:
@@ -177,15 +188,12 @@ def _items(number: int) -> Callable[[Any, bpy.types.Context], list[Item]]:
         if rig is None or number >= len(own):
             return []
         path = file_of(rig)
-        made: list[Item] = [
-            (_ITSELF, "As photographed", "None of these", icon(path, THUMBNAIL) if path else 0, 0),
-            *(
-                (name, label, f"{own[number].label}: {label}", style_icon(path, name) if path else 0, k)
-                for k, (name, label) in enumerate(own[number].sliders, 1)
-            ),
-        ]
-        _kept[f"slot {number}"] = made
-        return made
+        # asked for at every move of the mouse, several times
+        state = (str(rig.get(INDEX, "")), icons_state(path) if path is not None else None)
+        if _states.get(number) != state:
+            _kept[f"slot {number}"] = _made(own[number], path)
+            _states[number] = state
+        return _kept[f"slot {number}"]
 
     return items
 
@@ -243,3 +251,4 @@ def unregister() -> None:
     if hasattr(bpy.types.WindowManager, "perse_worn"):
         del bpy.types.WindowManager.perse_worn
     _kept.clear()
+    _states.clear()

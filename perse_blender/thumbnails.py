@@ -15,6 +15,8 @@ _MOST = 600
 
 _loaded: list[bpy.utils.previews.ImagePreviewCollection] = []
 _absent: set[str] = set()
+_emptied = [0]
+"""How often icons were let go of, so that others may know that those which they keep are void."""
 
 
 def icon(path: Path, member: str = THUMBNAIL) -> int:
@@ -31,6 +33,7 @@ def icon(path: Path, member: str = THUMBNAIL) -> int:
     if name not in found:
         if len(found) >= _MOST:
             found.clear()
+            _emptied[0] += 1
         found.load(name, name, "IMAGE")
     return int(found[name].icon_id)
 
@@ -38,6 +41,16 @@ def icon(path: Path, member: str = THUMBNAIL) -> int:
 def style_icon(path: Path, slider: str) -> int:
     """The icon of the person with the style `slider` alone; 0 where the file has no such picture."""
     return icon(path, f"thumbnails/{slider}.png")
+
+
+def icons_state(path: Path) -> tuple[str, int, int, int]:
+    """What changes whenever icons of the avatar file at `path` do.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = path.stat()
+    return str(path), found.st_mtime_ns, found.st_size, _emptied[0]
 
 
 def picture_file(path: Path, member: str = THUMBNAIL) -> Path | None:
@@ -67,4 +80,5 @@ def unregister() -> None:
     """Let Blender forget the pictures."""
     while _loaded:
         bpy.utils.previews.remove(_loaded.pop())
+    _emptied[0] += 1
     _absent.clear()

@@ -34,14 +34,19 @@ def test_what_is_done_and_how_long_it_took_is_written(tmp_path):
     assert [report["stage"] for report in reports] == ["make", "make", "train"]
 
 
-def test_failures_are_told_and_the_same_order_begins_anew(tmp_path):
-    with pytest.raises(InputError), recorded(tmp_path, ORDER, silent) as progress:
+def stopped_by(work, error):
+    """A command that reports once, then ends with `error`."""
+    with recorded(work, ORDER, silent) as progress:
         progress("make", 1, 2)
-        raise InputError("nothing-to-lend", "there is none", "choose another")
+        raise error
+
+
+def test_failures_are_told_and_the_same_order_begins_anew(tmp_path):
+    with pytest.raises(InputError):
+        stopped_by(tmp_path, InputError("nothing-to-lend", "there is none", "choose another"))
     assert state(tmp_path)["error"] == {"code": "nothing-to-lend", "message": "there is none", "hint": "choose another"}
-    with pytest.raises(Cancelled), recorded(tmp_path, ORDER, silent) as progress:
-        progress("fit", 1, 2)
-        raise Cancelled
+    with pytest.raises(Cancelled):
+        stopped_by(tmp_path, Cancelled())
     assert state(tmp_path)["state"] == "cancelled"
     assert len((tmp_path / "progress.jsonl").read_text().splitlines()) == 1
 
