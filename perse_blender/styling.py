@@ -131,6 +131,7 @@ class PERSE_OT_mix_styles(OnAvatar, bpy.types.Operator):
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
+        """Open with what is worn most; nothing changes before people change something."""
         rig = active_rig(context)
         group = next((group for group in style_groups(rig) if group.label == self.group), None)
         if group is None:
@@ -140,7 +141,6 @@ class PERSE_OT_mix_styles(OnAvatar, bpy.types.Operator):
             self.first, self.second = most[0], most[min(1, len(most) - 1)]
             total = float(rig.get(self.first, 0.0)) + float(rig.get(self.second, 0.0))
             self.factor = float(rig.get(self.second, 0.0)) / total if total > 0 else 0.5
-        self.execute(context)
         return context.window_manager.invoke_props_popup(self, event)
 
     def draw(self, context: bpy.types.Context) -> None:
