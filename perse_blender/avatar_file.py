@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from .perse_protocol import EngineFailure
 
 VERSION = 2
+THUMBNAIL = "thumbnail.png"
+"""The person at rest."""
 READABLE = (1, 2)
 _LARGEST_HEADER = 1 << 20
 _TYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}
@@ -119,19 +121,34 @@ def read_avatar(path: Path) -> AvatarFile:
     Raises:
         EngineFailure: "missing-avatar", "not-an-avatar", "truncated-avatar" or "avatar-version".
     """
-    document, tensors = _members(path)
-    version = document.get("version")
-    if version not in READABLE:
-        hint = "update the add-on" if isinstance(version, int) and version > VERSION else "build it again"
-        raise EngineFailure(
-            "avatar-version", f"{path.name} has version {version}; this add-on reads up to {VERSION}", hint
-        )
+    document, members = _members(path, "tensors.safetensors")
+    _refuse_other_versions(path, document)
     try:
-        return _assemble(document, parse_safetensors(tensors))
+        return _assemble(document, parse_safetensors(members["tensors.safetensors"]))
     except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
         raise EngineFailure(
             "edited-avatar", f"{path.name} is not as PERSE writes it ({error!r})", "use an unchanged copy"
         ) from error
+
+
+def read_document(path: Path) -> Mapping[str, Any]:
+    """What avatar.json says, without the numbers.
+
+    Raises:
+        EngineFailure: as `read_avatar`.
+    """
+    document, _ = _members(path)
+    _refuse_other_versions(path, document)
+    return document
+
+
+def read_picture(path: Path, member: str) -> bytes:
+    """The PNG called `member`, such as `THUMBNAIL`; empty where the file has none, or cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(member)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return b""
 
 
 def parse_safetensors(data: bytes) -> dict[str, NDArray[Any]]:
@@ -158,13 +175,22 @@ def parse_safetensors(data: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _members(path: Path) -> tuple[dict[str, Any], bytes]:
+def _refuse_other_versions(path: Path, document: Mapping[str, Any]) -> None:
+    version = document.get("version")
+    if version not in READABLE:
+        hint = "update the add-on" if isinstance(version, int) and version > VERSION else "build it again"
+        raise EngineFailure(
+            "avatar-version", f"{path.name} has version {version}; this add-on reads up to {VERSION}", hint
+        )
+
+
+def _members(path: Path, *names: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
             document = json.loads(archive.read("avatar.json"))
             if document.get("format") != "perse-avatar":
                 raise EngineFailure("not-an-avatar", f"{path.name} is not an avatar", "choose a .perse file")
-            return document, archive.read("tensors.safetensors")
+            return document, {name: archive.read(name) for name in names}
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise EngineFailure("missing-avatar", f"{path} cannot be read ({error.strerror})", "choose another") from error
     except (KeyError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:

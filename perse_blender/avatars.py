@@ -5,6 +5,7 @@ An avatar is an armature object that names its file, and a proxy mesh tied to it
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import bpy
 
+from .packed import PACKED, extracted, packed_image
 from .perse_protocol import EngineFailure
+from .preferences import library_folder
 
 PATH = "perse_path"
 """Where the avatar's file is: relative to the .blend where that is saved."""
@@ -63,29 +66,69 @@ def rigs() -> Iterator[bpy.types.Object]:
 
 
 def avatar_path(rig: bpy.types.Object) -> Path:
-    """Where the file of `rig` is.
-
-    Looked for beside the file that owns the rig, where it was last seen, and by its name beside the open file.
+    """Where the file of `rig` is: its packed copy, laid out in a temporary folder, or else `file_path`.
 
     Raises:
         EngineFailure: "missing-avatar".
     """
+    image = packed_image(rig)
+    return extracted(image) if image is not None else file_path(rig)
+
+
+def file_path(rig: bpy.types.Object) -> Path:
+    """Where the file of `rig` is on disk, packed or not: the first of `candidates` that is there.
+
+    Raises:
+        EngineFailure: "missing-avatar".
+    """
+    places = candidates(rig)
+    for place in places:
+        if place.is_file():
+            return place
+    library = library_folder() / places[-1].name
+    if library.is_file() and _hash_of(*_stamp(library)) == rig.get(CONTENT):
+        return library
+    raise EngineFailure(
+        "missing-avatar",
+        f"the file of {rig.name} is not at {places[0]}",
+        "choose it again with Relink in the PERSE tab",
+    )
+
+
+def candidates(rig: bpy.types.Object) -> tuple[Path, ...]:
+    """Where the file of `rig` is looked for, in order, before the library is.
+
+    Beside the file that owns the rig, where it was last seen, and by its name beside the open file.
+    """
     named = str(rig[PATH])
     home = Path(bpy.data.filepath).parent if bpy.data.filepath else None
     last = str(rig.get(LAST_SEEN, ""))
-    candidates = [Path(bpy.path.abspath(named, library=owning_library(rig)))]
+    places = [Path(bpy.path.abspath(named, library=owning_library(rig)))]
     if last:
-        candidates.append(Path(last))
+        places.append(Path(last))
     if home is not None:
-        candidates.append(home / Path(named.replace("\\", "/").removeprefix("//")).name)
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise EngineFailure(
-        "missing-avatar",
-        f"the file of {rig.name} is not at {candidates[0]}",
-        "choose it again with Relink in the PERSE tab",
-    )
+        places.append(home / Path(named.replace("\\", "/").removeprefix("//")).name)
+    return tuple(dict.fromkeys(places))
+
+
+def has_changed(rig: bpy.types.Object) -> bool:
+    """Whether the file of `rig` is another one than its sliders were made from; False where it is not found."""
+    if packed_image(rig) is not None:
+        return False
+    try:
+        return _hash_of(*_stamp(file_path(rig))) != rig.get(CONTENT)
+    except (OSError, EngineFailure):
+        return False
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    found = path.stat()
+    return str(path), found.st_mtime_ns, found.st_size
+
+
+@functools.lru_cache(maxsize=64)
+def _hash_of(path: str, _changed: int, _size: int) -> str:
+    return content_hash(Path(path))
 
 
 def owning_library(rig: bpy.types.Object) -> bpy.types.Library | None:
@@ -97,8 +140,10 @@ def owning_library(rig: bpy.types.Object) -> bpy.types.Library | None:
 
 
 def link_file(rig: bpy.types.Object, path: Path) -> None:
-    """Remember `path` as the file of `rig`, relative where the .blend is saved."""
+    """Remember `path` as the file of `rig`, relative where the .blend is saved; a packed copy goes."""
     absolute = os.path.abspath(path)
+    if PACKED in rig:
+        del rig[PACKED]
     rig[LAST_SEEN] = absolute
     rig[PATH] = relative_to(absolute, bpy.data.filepath)
 

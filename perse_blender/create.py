@@ -1,10 +1,8 @@
-"""Create: from a photo to an avatar without leaving Blender, and the list of builds."""
+"""Create: from a photo to an avatar without leaving Blender, and the list of jobs."""
 
 from __future__ import annotations
 
 import textwrap
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,11 @@ import bpy
 import bpy.utils.previews
 
 from . import jobs
+from .following import engine_command, follow, keep_looking, look_again, snapshot
 from .importing import import_avatar
 from .job_folder import DONE, RUNNING, STAGES, Progress, newest_preview
 from .perse_protocol import EngineFailure
-from .perse_protocol.lookup import find_engine
-from .preferences import engine_preference
+from .photo_check import begin_check, draw_check
 
 PRESETS = (
     ("draft", "Draft", "About two minutes on two cores: to see whether the photo will do"),
@@ -24,7 +22,13 @@ PRESETS = (
     ("high", "High", "More Gaussians and more clips; about half an hour on two cores"),
     ("paper", "Paper", "The protocol of the PERSE paper, for machines with a large GPU; hours, and tens of gigabytes"),
 )
-_TICK_S = 0.3
+_TIMES = {
+    "draft": "About 2 min on two cores",
+    "standard": "6 to 7 min on two cores",
+    "high": "About half an hour on two cores",
+    "paper": "Hours; for a large GPU",
+}
+"""What people may expect."""
 _MOST_PICTURES = 24
 _ICON_SCALE = 6.0
 _LETTER_PX = 8.0
@@ -35,26 +39,24 @@ _STATES = {
     "failed": ("Failed", "ERROR"),
     "stopped": ("Stopped before it was done", "PAUSE"),
 }
+_KINDS = {jobs.BUILD: "USER", jobs.ADD_STYLE: "ADD", jobs.REMOVE_STYLE: "TRASH", jobs.RENAME_STYLE: "GREASEPENCIL"}
 
 _pictures: list[bpy.utils.previews.ImagePreviewCollection] = []
 
 
-@dataclass
-class _Seen:
-    """All jobs, newest first, and when they were looked at."""
-
-    at: float = 0.0
-    jobs: tuple[tuple[jobs.Job, Progress], ...] = ()
-
-
-_seen = _Seen()
+def _checked(_self: Any, _context: bpy.types.Context) -> None:
+    begin_check()
 
 
 class PerseCreate(bpy.types.PropertyGroup):
     """What the next build is made from. It belongs to the window, not to the .blend."""
 
     photo: bpy.props.StringProperty(
-        name="Portrait", description="One photograph of one face, seen from the front or nearly so", subtype="FILE_PATH"
+        name="Portrait",
+        description="One photograph of one face, seen from the front or nearly so; or a video of the person, "
+        "5 to 20 seconds, whose best frame becomes the portrait",
+        subtype="FILE_PATH",
+        update=_checked,
     )
     preset: bpy.props.EnumProperty(name="Preset", items=PRESETS, default="standard")
     out: bpy.props.StringProperty(
@@ -85,11 +87,14 @@ class PERSE_OT_build_avatar(bpy.types.Operator):
         photo = Path(bpy.path.abspath(wanted.photo))
         out = Path(bpy.path.abspath(wanted.out)) if wanted.out else photo.with_suffix(".perse")
         try:
-            jobs.start(_engine(), photo, out.with_suffix(".perse").absolute(), wanted.preset, wanted.keeps)
+            if not photo.is_file():
+                raise EngineFailure("file-missing", f"there is no photo or video at {photo}", "choose one")
+            job = jobs.build_job(photo, out.with_suffix(".perse").absolute(), wanted.preset, wanted.keeps)
+            jobs.start(engine_command(), job)
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
-        _look_again()
+        look_again()
         self.report({"INFO"}, f"{out.stem} is being built")
         return {"FINISHED"}
 
@@ -100,42 +105,44 @@ class _OnJob:
     def execute(self, context: bpy.types.Context) -> set[str]:
         chosen = next((job for job in jobs.jobs() if job.id == self.job), None)
         if chosen is None:
-            self.report({"WARNING"}, "That build is not in the list any more")
+            self.report({"WARNING"}, "That job is not in the list any more")
             return {"CANCELLED"}
         try:
             self.act(context, chosen)
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
-        _look_again()
+        look_again()
         return {"FINISHED"}
 
 
 class PERSE_OT_cancel_job(_OnJob, bpy.types.Operator):  # type: ignore[misc]
-    """Stop this build within a second. What is done is kept, and Resume goes on from there"""
+    """Stop this job within a second. What is done of a build is kept, and Resume goes on from there"""
 
     bl_idname = "perse.cancel_job"
-    bl_label = "Cancel Build"
+    bl_label = "Cancel Job"
 
     def act(self, context: bpy.types.Context, job: jobs.Job) -> None:
         jobs.cancel(job)
 
 
 class PERSE_OT_resume_job(_OnJob, bpy.types.Operator):  # type: ignore[misc]
-    """Go on with this build where it stopped"""
+    """Go on with this build where it stopped, or begin another job anew"""
 
     bl_idname = "perse.resume_job"
-    bl_label = "Resume Build"
+    bl_label = "Resume Job"
 
     def act(self, context: bpy.types.Context, job: jobs.Job) -> None:
-        jobs.resume(_engine(), job)
+        jobs.resume(engine_command(), job)
+        if job.kind != jobs.BUILD:
+            follow(job)
 
 
 class PERSE_OT_delete_job(_OnJob, bpy.types.Operator):  # type: ignore[misc]
-    """Forget this build and delete its folder. The avatar that it has written stays"""
+    """Forget this job and delete its folder. The avatar that it has written stays"""
 
     bl_idname = "perse.delete_job"
-    bl_label = "Delete Build"
+    bl_label = "Delete Job"
 
     def act(self, context: bpy.types.Context, job: jobs.Job) -> None:
         jobs.delete(job)
@@ -156,7 +163,7 @@ class PERSE_OT_open_job(_OnJob, bpy.types.Operator):  # type: ignore[misc]
 
 
 class PERSE_OT_show_job_log(_OnJob, bpy.types.Operator):  # type: ignore[misc]
-    """Open what the engine has said of this build as a text of Blender's text editor"""
+    """Open what the engine has said of this job as a text of Blender's text editor"""
 
     bl_idname = "perse.show_job_log"
     bl_label = "Show Log"
@@ -165,8 +172,8 @@ class PERSE_OT_show_job_log(_OnJob, bpy.types.Operator):  # type: ignore[misc]
         try:
             content = job.log.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            raise EngineFailure("file-missing", "this build has no log any more", "run it again") from error
-        name = f"{job.out.stem} build log"
+            raise EngineFailure("file-missing", "this job has no log any more", "run it again") from error
+        name = f"{job.out.stem} {job.kind} log"
         text = bpy.data.texts.get(name) or bpy.data.texts.new(name)
         text.from_string(content)
         self.report({"INFO"}, f"“{name}” is in the text editor")
@@ -185,24 +192,28 @@ class PERSE_PT_create(bpy.types.Panel):
         layout = self.layout
         wanted = context.window_manager.perse_create
         column = layout.column(align=True)
-        column.prop(wanted, "photo", text="", placeholder="Portrait photograph")
+        row = column.row(align=True)
+        row.prop(wanted, "photo", text="", placeholder="Portrait photograph, or a video")
+        row.operator("perse.check_photo", text="", icon="VIEWZOOM")
         column.prop(wanted, "out", text="", placeholder="Save as: beside the photo")
         row = layout.row(align=True)
         row.prop(wanted, "preset", text="")
         row.operator("perse.build_avatar", icon="PLAY")
-        layout.prop(wanted, "keeps")
         columns = (
             round(context.region.width / (_LETTER_PX * context.preferences.system.ui_scale)) if context.region else 40
         )
-        for job, progress in _snapshot():
+        draw_check(layout, columns)
+        layout.label(text=_TIMES[wanted.preset], icon="TIME")
+        layout.prop(wanted, "keeps")
+        for job, progress in snapshot():
             _draw_job(layout.box(), job, progress, columns)
-        if any(progress.state == RUNNING for _, progress in _snapshot()):
-            _keep_looking()
+        if any(progress.state == RUNNING for _, progress in snapshot()):
+            keep_looking()
 
 
 def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, columns: int) -> None:
     row = box.row(align=True)
-    row.label(text=f"{job.out.stem}  •  {job.preset}", icon="USER")
+    row.label(text=f"{job.out.stem}  •  {job.title}", icon=_KINDS[job.kind])
     if progress.state == RUNNING:
         row.operator("perse.cancel_job", text="", icon="X").job = job.id
         picture = newest_preview(job.work)
@@ -212,7 +223,7 @@ def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, column
         return
     if progress.state != DONE:
         row.operator("perse.resume_job", text="", icon="PLAY").job = job.id
-    elif job.out.is_file():
+    elif job.kind == jobs.BUILD and job.out.is_file():
         row.operator("perse.open_job", text="", icon="IMPORT").job = job.id
     row.operator("perse.show_job_log", text="", icon="TEXT").job = job.id
     row.operator("perse.delete_job", text="", icon="TRASH").job = job.id
@@ -235,41 +246,6 @@ def progress_text(progress: Progress) -> str:
     minutes, seconds = divmod(max(0, round(progress.seconds_left)), 60)
     left = f"{minutes} min" if minutes >= 2 else f"{60 * minutes + seconds} s"
     return f"{stage}  •  {round(100 * progress.fraction)} %, {left} left"
-
-
-def _engine() -> Path:
-    command = find_engine(engine_preference()).command
-    assert command is not None  # find_engine raises otherwise
-    return command
-
-
-def _snapshot() -> tuple[tuple[jobs.Job, Progress], ...]:
-    """All jobs, newest first, as they were at most a tick ago: panels are drawn at every move of the mouse."""
-    if time.monotonic() - _seen.at > 0.8 * _TICK_S:
-        _seen.jobs = tuple((job, jobs.progress(job)) for job in reversed(jobs.jobs()))
-        _seen.at = time.monotonic()
-    return _seen.jobs
-
-
-def _look_again() -> None:
-    _seen.at = 0.0
-    _keep_looking()
-
-
-def _keep_looking() -> None:
-    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=_TICK_S, persistent=True)
-
-
-def _tick() -> float | None:
-    running = jobs.watch()
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()
-    return _TICK_S if running else None
 
 
 def _icon(job: jobs.Job, picture: Path) -> int:
@@ -305,8 +281,5 @@ def unregister() -> None:
     """Take everything away again; jobs end with Blender, not with the add-on."""
     if hasattr(bpy.types.WindowManager, "perse_create"):
         del bpy.types.WindowManager.perse_create
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
     while _pictures:
         bpy.utils.previews.remove(_pictures.pop())
-    _seen.at, _seen.jobs = 0.0, ()

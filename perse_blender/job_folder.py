@@ -18,17 +18,23 @@ RUNNING, DONE, CANCELLED, FAILED, STOPPED = "running", "done", "cancelled", "fai
 STAGES: Mapping[str, str] = {
     "fit": "Reading the photo",
     "clips": "Making clips",
+    "portrait": "Reading the photo",
+    "make": "Making the style",
+    "pictures": "Drawing it",
     "train": "Training",
     "write": "Writing",
 }
-"""What people read for the engine's stages, in their order."""
-_SHARES = {
-    "draft": (0.11, 0.28, 0.59, 0.02),
-    "standard": (0.05, 0.26, 0.68, 0.01),
-    "high": (0.02, 0.28, 0.69, 0.01),
-    "paper": (0.01, 0.40, 0.58, 0.01),
+"""What people read for the engine's stages."""
+_SHARES: Mapping[str, Mapping[str, float]] = {
+    "draft": {"fit": 0.11, "clips": 0.28, "train": 0.59, "write": 0.02},
+    "standard": {"fit": 0.05, "clips": 0.26, "train": 0.68, "write": 0.01},
+    "high": {"fit": 0.02, "clips": 0.28, "train": 0.69, "write": 0.01},
+    "paper": {"fit": 0.01, "clips": 0.40, "train": 0.58, "write": 0.01},
+    "add-style": {"portrait": 0.13, "make": 0.17, "pictures": 0.30, "train": 0.33, "write": 0.07},
+    "remove-style": {"write": 1.0},
+    "rename-style": {"write": 1.0},
 }
-"""About how the time of a build is shared out among the stages, by preset."""
+"""About how the time is shared out among the stages, in their order: of builds by preset, of other jobs by kind."""
 _TAIL = 4096  # bytes of progress.jsonl that are read: some forty reports
 
 
@@ -51,11 +57,11 @@ class Progress:
     error: str
 
 
-def progress_of(work: Path, preset: str, alive: bool) -> Progress:
+def progress_of(work: Path, pace: str, alive: bool) -> Progress:
     """What the folder `work` tells of its job; never raises, whatever is written there.
 
     Args:
-        preset: of the build.
+        pace: how its time is shared out: the preset of a build, or another kind of job.
         alive: whether its process runs.
     """
     content = _json(work / "job.json")
@@ -67,7 +73,7 @@ def progress_of(work: Path, preset: str, alive: bool) -> Progress:
     finished = content.get("stages")
     seconds = {name: float(finished[name]) for name in STAGES if _is_number(finished, name)}
     stage, part, since = _last_report(work / "progress.jsonl")
-    fraction = _fraction(preset, seconds, stage, part)
+    fraction = _fraction(pace, seconds, stage, part)
     if state == DONE:
         fraction = 1.0
     left = None
@@ -85,8 +91,8 @@ def newest_preview(work: Path) -> Path | None:
     return max(pictures, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
-def _fraction(preset: str, seconds: Mapping[str, float], stage: str, part: float) -> float:
-    shares = dict(zip(STAGES, _SHARES.get(preset, _SHARES["standard"]), strict=True))
+def _fraction(pace: str, seconds: Mapping[str, float], stage: str, part: float) -> float:
+    shares = _SHARES.get(pace, _SHARES["standard"])
     whole = sum(share for name, share in shares.items() if name in seconds)
     if stage in shares and stage not in seconds:
         whole += part * shares[stage]

@@ -1,4 +1,4 @@
-"""Builds that this computer runs or has run: processes of their own, whose whole state is a folder.
+"""Jobs that this computer runs or has run: builds and changes of styles, processes whose whole state is a folder.
 
 A job knows nothing of the .blend that was open when it began; opening another leaves it alone. The list of jobs is a
 small file in the user's own folder, so that what Blender left behind is found again after a restart.
@@ -17,42 +17,51 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, progress_of
 from .perse_protocol import EngineFailure
 from .perse_protocol.holder import living_holder
 from .perse_protocol.lookup import managed_environment
 
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+"""Endings of what the engine takes for a video."""
 GRACE_S = 0.5
 """How long a cancelled job may take to write its checkpoint before it is killed; the one before it is kept then."""
 _WINDOWS = sys.platform == "win32"
 _KILL = signal.SIGTERM if _WINDOWS else signal.SIGKILL
 
 
+BUILD, ADD_STYLE, REMOVE_STYLE, RENAME_STYLE = "build", "add-style", "remove-style", "rename-style"
+"""Kinds of jobs."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """One build.
+    """One command of the engine.
 
     Attributes:
         id: unique.
-        photo: what it is built from.
+        kind: one of the kinds above.
         out: the avatar file that it writes.
-        preset: of the engine.
+        arguments: what follows `perse`, without the folder.
+        work: its folder.
+        title: what people read beside the avatar's name: the preset, the style.
         keeps: whether it goes on when Blender quits.
+        renamed: the slider that changes its name, where one does.
     """
 
     id: str
-    photo: Path
+    kind: str
     out: Path
-    preset: str
-    keeps: bool
-
-    @property
-    def work(self) -> Path:
-        """Its folder: that which the engine takes by itself, so that the command line resumes it too."""
-        return self.out.with_name(f"{self.out.stem}.{self.preset}-0.work")
+    arguments: tuple[str, ...]
+    work: Path
+    title: str
+    keeps: bool = False
+    renamed: str = ""
 
     @property
     def log(self) -> Path:
@@ -60,26 +69,64 @@ class Job:
         return _home() / "jobs" / f"{self.id}.log"
 
 
+def build_job(source: Path, out: Path, preset: str, keeps: bool, *, number: str = "") -> Job:
+    """Building `out` from a photo or a video. Its folder is that which the command line takes, so either resumes it."""
+    given = ("--video", str(source)) if source.suffix.lower() in VIDEOS else (str(source),)
+    work = out.with_name(f"{out.stem}.{preset}-0.work")
+    command = ("build", *given, "--out", str(out), "--preset", preset)
+    return Job(number or _new_id(), BUILD, out, command, work, preset, keeps)
+
+
+def source(job: Job) -> Path:
+    """The photo or video that a build is made from."""
+    return Path(job.arguments[2 if job.arguments[1] == "--video" else 1])
+
+
+def style_job(kind: str, out: Path, arguments: Sequence[str], title: str, renamed: str = "") -> Job:
+    """A change of the styles of the avatar file `out`: `perse style …`. Its folder is the user's own.
+
+    Args:
+        kind: ADD_STYLE, REMOVE_STYLE or RENAME_STYLE.
+        arguments: what follows the file.
+        title: what people read.
+        renamed: the slider that gets another name.
+    """
+    number = _new_id()
+    verb = kind.removesuffix("-style")
+    command = ("style", verb, str(out), *arguments)
+    return Job(number, kind, out, command, _home() / "jobs" / f"{number}.work", title, False, renamed)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
 _processes: dict[str, subprocess.Popen[bytes]] = {}
 _cancelled: dict[str, float] = {}
 
 
-def start(command: Path, photo: Path, out: Path, preset: str, keeps: bool) -> Job:
-    """Begin to build `out` from `photo` with the engine's `command`.
+def start(command: Path, job: Job) -> None:
+    """Begin `job` with the engine's `command`.
 
     Raises:
-        EngineFailure: the photo is missing, something else is being built there, or nothing can be started.
+        EngineFailure: something else writes that avatar, or nothing can be started.
     """
-    if not photo.is_file():
-        raise EngineFailure("file-missing", f"there is no photo at {photo}", "choose one")
-    for job in jobs():
-        if job.out == out and progress(job).state == RUNNING:
-            raise EngineFailure("job-running", f"{out.name} is being built already", "wait, or cancel that first")
-    job = Job(uuid.uuid4().hex[:12], photo, out, preset, keeps)
+    refuse_second(job.out)
     _launch(command, job)
     # what was tried before for the same file is the same folder, and so the same job
     _remember([*(other for other in jobs() if other.work != job.work), job])
-    return job
+
+
+def refuse_second(out: Path) -> None:
+    """Refuse where a job writes the avatar `out` already.
+
+    Raises:
+        EngineFailure: "job-running".
+    """
+    for job in jobs():
+        if job.out == out and progress(job).state == RUNNING:
+            doing = "built" if job.kind == BUILD else "changed"
+            raise EngineFailure("job-running", f"{out.name} is being {doing} already", "wait, or cancel that first")
 
 
 def resume(command: Path, job: Job) -> None:
@@ -89,6 +136,7 @@ def resume(command: Path, job: Job) -> None:
         EngineFailure: nothing can be started.
     """
     if progress(job).state != RUNNING:
+        refuse_second(job.out)
         _launch(command, job)
 
 
@@ -105,7 +153,7 @@ def delete(job: Job) -> None:
         EngineFailure: it runs, or the folder cannot be deleted.
     """
     if progress(job).state == RUNNING:
-        raise EngineFailure("job-running", f"{job.out.name} is being built", "cancel it first")
+        raise EngineFailure("job-running", f"{job.out.name} is being written", "cancel it first")
     try:
         if job.work.exists():
             shutil.rmtree(job.work)
@@ -121,9 +169,7 @@ def jobs() -> list[Job]:
     """Every job that is remembered, oldest first."""
     try:
         content = json.loads(_list().read_text(encoding="utf-8"))
-        return [
-            Job(str(j["id"]), Path(j["photo"]), Path(j["out"]), str(j["preset"]), bool(j["keeps"])) for j in content
-        ]
+        return [_recalled(row) for row in content]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -131,7 +177,7 @@ def jobs() -> list[Job]:
 def progress(job: Job) -> Progress:
     """How far a job is, read from its folder."""
     alive = _alive(job)
-    found = progress_of(job.work, job.preset, alive)
+    found = progress_of(job.work, job.title if job.kind == BUILD else job.kind, alive)
     if alive or found.state != STOPPED:
         return found
     if job.id in _cancelled:
@@ -172,7 +218,8 @@ def _wait(ending: list[Job]) -> None:
 
 def _launch(command: Path, job: Job) -> None:
     """Start the engine in a process group of its own, so that what ends Blender's spares it, at a lower priority."""
-    arguments = [str(command), "build", str(job.photo), "--out", str(job.out), "--preset", job.preset]
+    folder = [] if job.kind == BUILD else ["--work", str(job.work)]
+    arguments = [str(command), *job.arguments, *folder]
     nice = shutil.which("nice")
     options: dict[str, object] = {"start_new_session": True}
     if _WINDOWS:
@@ -226,12 +273,31 @@ def _last_words(job: Job) -> str:
 
 
 def _remember(them: list[Job]) -> None:
-    rows = [{"id": j.id, "photo": str(j.photo), "out": str(j.out), "preset": j.preset, "keeps": j.keeps} for j in them]
+    rows = [
+        {**dataclasses.asdict(job), "out": str(job.out), "work": str(job.work), "arguments": list(job.arguments)}
+        for job in them
+    ]
     path = _list()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     os.replace(temporary, path)
+
+
+def _recalled(row: dict[str, Any]) -> Job:
+    if "arguments" not in row:  # a build, as the list had them when there was nothing else
+        photo, out = Path(row["photo"]), Path(row["out"])
+        return build_job(photo, out, str(row["preset"]), bool(row["keeps"]), number=str(row["id"]))
+    return Job(
+        str(row["id"]),
+        str(row["kind"]),
+        Path(row["out"]),
+        tuple(map(str, row["arguments"])),
+        Path(row["work"]),
+        str(row["title"]),
+        bool(row["keeps"]),
+        str(row["renamed"]),
+    )
 
 
 def _list() -> Path:

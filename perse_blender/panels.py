@@ -8,57 +8,28 @@ from typing import Any
 import bpy
 
 from . import session
-from .avatars import PATH, active_rig, avatar_path
+from .avatars import active_rig
 from .color import view_keeps_colors
-from .perse_protocol import EngineFailure
 from .release import free_keys
 from .sliders import Group, groups
 
-_LABEL_SHARE = 0.36
+LABEL_SHARE = 0.36
 
 
-class _Panel:
+class Panel:
+    """A panel of the PERSE tab."""
+
     bl_space_type: Any = "VIEW_3D"
     bl_region_type: Any = "UI"
     bl_category = "PERSE"
 
 
-class _AvatarPanel(_Panel):
+class AvatarPanel(Panel):
+    """A panel that needs an active avatar."""
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return active_rig(context) is not None
-
-
-class PERSE_PT_avatar(_Panel, bpy.types.Panel):
-    """Which avatar the sliders below belong to."""
-
-    bl_label = "Avatar"
-    bl_order = 1
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        rig = active_rig(context)
-        if rig is None:
-            layout.operator("perse.import_avatar", icon="IMPORT")
-            layout.label(text="Or select an avatar, or create one", icon="INFO")
-            return
-        row = layout.row(align=True)
-        row.prop(rig, "name", text="", icon="USER")
-        row.operator("perse.import_avatar", text="", icon="IMPORT")
-        row = layout.row(align=True)
-        try:
-            avatar_path(rig)
-            row.label(text=bpy.path.basename(str(rig[PATH])), icon="FILE_TICK")
-        except EngineFailure as failure:
-            row.alert = True
-            row.label(text=f"{failure.message}", icon="ERROR")
-        row.operator("perse.relink", text="", icon="FILE_REFRESH")
-        row = layout.row(align=True)
-        row.operator("perse.match_photo", text="Photo Pose", icon="IMAGE_DATA")
-        row.operator("perse.add_photo_camera", icon="CAMERA_DATA")
-        row = layout.row(align=True)
-        row.operator("perse.key_changed", icon="KEY_HLT")
-        row.operator("perse.reset", text="Reset All", icon="LOOP_BACK").kind = "all"
 
 
 class PerseFilter(bpy.types.PropertyGroup):
@@ -70,12 +41,10 @@ class PerseFilter(bpy.types.PropertyGroup):
     changed: bpy.props.BoolProperty(name="Only Changed", description="Only sliders that are not 0")
 
 
-class _SliderPanel(_AvatarPanel):
+class _SliderPanel(AvatarPanel):
     kind = ""
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        if self.kind == "attribute":
-            self.layout.operator("perse.randomize", text="", icon="FORCE_TURBULENCE", emboss=False)
         self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = self.kind
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -94,28 +63,18 @@ class _SliderPanel(_AvatarPanel):
         header, body = self.layout.panel(f"perse_{self.kind}_{group.label}", default_closed=False)
         changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
         header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
-        if self.kind == "attribute":
-            header.operator("perse.randomize", text="", icon="FORCE_TURBULENCE", emboss=False).group = group.label
         if changed:
             reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
             reset.kind, reset.group = self.kind, group.label
         if body is not None:
             column = body.column(align=True)
             for row in slider_rows(group):
-                split = column.split(factor=_LABEL_SHARE, align=True)
+                split = column.split(factor=LABEL_SHARE, align=True)
                 split.label(text=row.label)
                 cells = split.row(align=True)
                 for name, text in row.cells:
                     if name in rig:
                         cells.prop(rig, f'["{name}"]', text=text, slider=True)
-
-
-class PERSE_PT_attributes(_SliderPanel, bpy.types.Panel):
-    """Hair, beard, hat …: styles of the avatar, from 0 (the person as photographed) to 1."""
-
-    bl_label = "Attributes"
-    bl_order = 2
-    kind = "attribute"
 
 
 class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
@@ -138,7 +97,7 @@ class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
         super().draw(context)
 
 
-class PERSE_PT_render(_Panel, bpy.types.Panel):
+class PERSE_PT_render(Panel, bpy.types.Panel):
     """What stands between the avatar and the picture."""
 
     bl_label = "Render"
@@ -160,7 +119,7 @@ class PERSE_PT_render(_Panel, bpy.types.Panel):
         layout.prop(context.view_layer, "use_pass_z", text="Depth Pass")
 
 
-class PERSE_PT_engine(_Panel, bpy.types.Panel):
+class PERSE_PT_engine(Panel, bpy.types.Panel):
     """The process that draws."""
 
     bl_label = "Engine"
@@ -219,7 +178,7 @@ def _short(label: str, heading: str) -> str:
     return " ".join(words).capitalize() if words else label
 
 
-CLASSES = (PerseFilter, PERSE_PT_avatar, PERSE_PT_attributes, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
+CLASSES = (PerseFilter, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
 
 
 def register() -> None:

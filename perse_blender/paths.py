@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from .avatars import LAST_SEEN, PATH, avatar_path, relative_to, rigs
+from .avatars import LAST_SEEN, PATH, file_path, relative_to, rigs
 from .perse_protocol import EngineFailure
 
 _paths_before: dict[int, str] = {}
@@ -23,7 +23,7 @@ def _save_pre(filepath: str, *_arguments: object) -> None:
         if rig.library is not None or rig.override_library is not None:
             continue
         try:
-            absolute = str(avatar_path(rig))
+            absolute = str(file_path(rig))
         except EngineFailure:
             continue  # what is not found keeps the path under which it was known
         _paths_before[rig.session_uid] = rig[PATH]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
 import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion, Vector
 
-from .avatar_file import PhotoView, read_avatar
-from .avatars import active_rig, avatar_path
+from . import jobs
+from .avatar_file import AvatarFile, PhotoView, read_avatar
+from .avatars import active_rig, avatar_path, content_hash
 from .axes import BLENDER_FROM_HEAD
 from .operators import OnAvatar
 from .perse_protocol import EngineFailure
@@ -46,6 +51,46 @@ def photo_camera(rig: bpy.types.Object, photo: PhotoView) -> bpy.types.Object:
     return camera
 
 
+def find_photo(avatar: AvatarFile, path: Path) -> Path | None:
+    """The photograph that `avatar`, whose file is at `path`, was made from: beside it, or where a build here had it.
+
+    An avatar file names its photo and has its hash, but does not hold it. None where it is not found, or was changed.
+    """
+    made = avatar.provenance.get("photo")
+    known = made if isinstance(made, Mapping) else {}
+    name = Path(str(known.get("file", ""))).name
+    beside = (path.parent / name,) if name else ()
+    built = [jobs.source(job) for job in jobs.jobs() if job.kind == jobs.BUILD and job.out == path]
+    for candidate in (*beside, *built):
+        with contextlib.suppress(OSError):
+            if candidate.is_file() and content_hash(candidate) == known.get("sha256"):
+                return candidate
+    return None
+
+
+def show_behind(camera: bpy.types.Object, photo: Path, view: PhotoView) -> bool:
+    """Let `camera` show the picture `photo` half transparent before the scene; whether Blender reads it as it is.
+
+    A picture that is turned when it is shown (EXIF) has another shape in Blender, and is left out.
+    """
+    try:
+        image = bpy.data.images.load(str(photo), check_existing=True)
+    except RuntimeError:
+        return False
+    width, height = image.size[0], image.size[1]
+    if width == 0 or abs(width * view.height - height * view.width) > 0.02 * width * view.height:
+        if image.users == 0:
+            bpy.data.images.remove(image)
+        return False
+    background = camera.data.background_images.new()
+    background.image = image
+    background.alpha = 0.5
+    background.display_depth = "FRONT"
+    background.frame_method = "STRETCH"
+    camera.data.show_background_images = True
+    return True
+
+
 class PERSE_OT_match_photo(OnAvatar, bpy.types.Operator):
     """Set expression and pose to those of the photograph, and every attribute back to the person's own"""
 
@@ -64,7 +109,8 @@ class PERSE_OT_match_photo(OnAvatar, bpy.types.Operator):
 
 
 class PERSE_OT_add_photo_camera(OnAvatar, bpy.types.Operator):
-    """Add the camera that the photograph was taken with, and give the render the photograph's shape"""
+    """Add the camera that the photograph was taken with, and give the render the photograph's shape. Where the
+    photograph is still beside the avatar's file, the camera shows it"""
 
     bl_idname = "perse.add_photo_camera"
     bl_label = "Photo Camera"
@@ -73,12 +119,17 @@ class PERSE_OT_add_photo_camera(OnAvatar, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         rig = active_rig(context)
         try:
-            photo = read_avatar(avatar_path(rig)).photo
+            path = avatar_path(rig)
+            avatar = read_avatar(path)
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
+        photo = avatar.photo
         camera = photo_camera(rig, photo)
         context.collection.objects.link(camera)
+        picture = find_photo(avatar, path)
+        if picture is None or not show_behind(camera, picture, photo):
+            self.report({"INFO"}, "The photograph is not at hand, so the camera shows no picture")
         context.scene.camera = camera
         scale = min(1.0, _LARGEST_SIDE / max(photo.width, photo.height))
         render = context.scene.render

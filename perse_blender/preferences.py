@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
 from .perse_protocol import EngineFailure
-from .perse_protocol.lookup import find_engine, places
+from .perse_protocol.lookup import find_engine, managed_environment, places
 
 
 class PersePreferences(bpy.types.AddonPreferences):
@@ -20,8 +22,15 @@ class PersePreferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
 
+    library_path: bpy.props.StringProperty(
+        name="Library",
+        description="Folder of the avatar library; empty means a folder of your own user data",
+        subtype="DIR_PATH",
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
+        layout.prop(self, "library_path", placeholder=str(library_folder()))
         layout.prop(self, "engine_path")
         column = layout.column(align=True)
         for place in places(self.engine_path):
@@ -38,6 +47,13 @@ def engine_preference() -> str:
     """The engine that the preferences name; empty where the add-on runs without them."""
     addon = bpy.context.preferences.addons.get(__package__)
     return bpy.path.abspath(addon.preferences.engine_path) if addon and addon.preferences else ""
+
+
+def library_folder() -> Path:
+    """The folder of the avatar library, which need not exist yet."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    named = bpy.path.abspath(addon.preferences.library_path) if addon and addon.preferences else ""
+    return Path(named) if named else managed_environment().parent / "library"
 
 
 CLASSES = (PersePreferences,)

@@ -41,6 +41,11 @@ def tie_to_rig(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarFil
     proxy.parent = rig
     modifier = proxy.modifiers.new("Armature", "ARMATURE")
     modifier.object = rig
+    drive_shapes(proxy, rig, avatar)
+
+
+def drive_shapes(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarFile) -> None:
+    """Let the sliders of `rig` drive the shape keys of `proxy`, and which of its parts are seen."""
     _drive_expressions(proxy, rig)
     _drive_styles(proxy, rig, avatar)
     _drive_parts(proxy, rig, avatar)

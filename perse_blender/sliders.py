@@ -12,6 +12,8 @@ from .avatar_file import AvatarFile, Slider
 
 INDEX = "perse_sliders"
 """The property that says how sliders are grouped and labelled, so that panels need neither avatar file nor engine."""
+FAVOURITES = "perse_favourites"
+"""The property that lists the sliders which people want on top; it travels with the avatar."""
 
 _REGIONS = {
     "brow": "Brows",
@@ -40,12 +42,15 @@ class Group:
 
 
 def add_sliders(rig: bpy.types.Object, avatar: AvatarFile) -> None:
-    """Give `rig` every slider of `avatar` at rest, with its limits, and the index of them."""
+    """Give `rig` every slider of `avatar`, with its limits, and the index of them; new ones are at rest."""
     labels = {category.name: category.label for category in avatar.categories}
     for slider in avatar.styles:
         _add(rig, slider, f"{labels[slider.group]}: how much of “{slider.label}”; 0 is the person as photographed")
     for slider in avatar.expressions:
         _add(rig, slider, f"Expression: {slider.label}; 0 is at rest")
+    if FAVOURITES not in rig:
+        rig[FAVOURITES] = "[]"
+        rig.property_overridable_library_set(f'["{FAVOURITES}"]', True)
     rig[INDEX] = json.dumps(_index(avatar), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -60,7 +65,8 @@ def names(rig: bpy.types.Object) -> tuple[str, ...]:
 
 
 def _add(rig: bpy.types.Object, slider: Slider, description: str) -> None:
-    rig[slider.name] = 0.0
+    if slider.name not in rig:
+        rig[slider.name] = 0.0
     rig.id_properties_ui(slider.name).update(
         min=slider.hard_min,
         max=slider.hard_max,

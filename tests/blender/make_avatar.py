@@ -1,7 +1,9 @@
 """Run by the engine's interpreter: writes an untrained avatar with a slider of every kind, or poses its figure.
 
-make_avatar.py avatar OUT.perse [NAME] · make_avatar.py flame OUT.perse · make_avatar.py pose AVATAR.perse STATE.json
-OUT.npy · make_avatar.py motion CAPTURE OUT.npz
+A “person” is an untrained avatar of the painted head, which the engine can give more styles.
+
+make_avatar.py avatar OUT.perse [NAME [PHOTO]] · make_avatar.py person OUT.perse · make_avatar.py flame OUT.perse
+make_avatar.py pose AVATAR.perse STATE.json OUT.npy · make_avatar.py motion CAPTURE OUT.npz
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from perse_engine.clips.captures import load_performance
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import pose_figure
 from perse_engine.heads.open_head import load_open_head
+from perse_engine.service.library import file_hash
 
 CATEGORIES = (Category("face", "Face shape", "shape"), Category("hair", "Hair", "hair"), Category("hat", "Hat", "hat"))
 STYLES = (
@@ -76,8 +79,10 @@ def make_figure() -> Figure:
     )
 
 
-def make_avatar(name: str, figure: Figure) -> Avatar:
+def make_avatar(name: str, photo: str = "", *, flame: bool = False) -> Avatar:
     """The untrained avatar: the cap is transparent until its style shows it, red hair reddens the crown."""
+    source = {"file": Path(photo).name, "sha256": file_hash(Path(photo))} if photo else {}
+    figure = numbered(make_figure()) if flame else make_figure()
     photo_camera = neutral_camera(figure).orbited(head_center(figure), 20.0, 8.0, 4.0).resized(120, 120)
     avatar = initial_avatar(
         figure,
@@ -106,7 +111,32 @@ def make_avatar(name: str, figure: Figure) -> Avatar:
         softness=np.ones(len(STYLES), np.float32),
     )
     logits = np.where(on_cap, -9.0, avatar.coverage_logits).astype(np.float32)
-    return dataclasses.replace(avatar, appearance=appearance, coverage_logits=logits)
+    return dataclasses.replace(
+        avatar, appearance=appearance, coverage_logits=logits, provenance={**avatar.provenance, "photo": source}
+    )
+
+
+def make_person() -> Avatar:
+    """The painted head, untrained, with one style."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+    from painted_head import painted_portrait
+
+    from perse_engine.clips.catalogue import parse_catalogue
+    from perse_engine.clips.editor import dress
+    from perse_engine.training.starting import start_avatar
+
+    table = b'[face]\nlabel = "Face"\nlayer = "shape"\n[face.styles.wide]\nlabel = "Wide"\nwidth = 0.1\n'
+    portrait = painted_portrait(1024)
+    return start_avatar(
+        dress(portrait, parse_catalogue(table, "one")),
+        (),
+        count=8000,
+        seed=0,
+        name="painted",
+        photo_camera=portrait.camera,
+        photo_state=AvatarState({}, portrait.state.pose),
+        provenance={},
+    )
 
 
 def numbered(figure: Figure) -> Figure:
@@ -128,9 +158,11 @@ def posed(path: Path, state: AvatarState) -> np.ndarray:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["avatar", out, *name]:
-            save_avatar(make_avatar(*(name or ["Test"]), make_figure()), Path(out))
+            save_avatar(make_avatar(*(name or ["Test"])), Path(out))
         case ["flame", out]:
-            save_avatar(make_avatar("Flame", numbered(make_figure())), Path(out))
+            save_avatar(make_avatar("Flame", flame=True), Path(out))
+        case ["person", out]:
+            save_avatar(make_person(), Path(out))
         case ["pose", avatar, state_file, out]:
             content = json.loads(Path(state_file).read_text())
             np.save(out, posed(Path(avatar), AvatarState(content["sliders"], np.array(content["pose"], np.float32))))

@@ -96,7 +96,7 @@ def test_a_photo_without_a_face_fails_with_a_sentence_and_advice(jobs, wanted, p
     assert "face" in progress.error
     assert progress.error.startswith("no face")
     assert ";" in progress.error
-    part("create")._seen.at = 0.0
+    part("following").look_again()
     shown = labels("PERSE_PT_create")
     assert any("No face" in text for text in shown)
     assert max(map(len, shown)) <= 60
@@ -148,7 +148,7 @@ def test_jobs_outlive_the_open_file_and_are_found_again_after_a_restart(jobs, wa
 def test_what_is_done_is_imported_and_stays_when_the_build_is_deleted(jobs, wanted, avatar_file, tmp_path):
     out = tmp_path / "done.perse"
     out.write_bytes(avatar_file.read_bytes())
-    job = jobs.Job("0123456789ab", tmp_path / "x.png", out, "draft", False)
+    job = jobs.build_job(tmp_path / "x.png", out, "draft", False)
     job.work.mkdir()
     (job.work / "job.json").write_text(json.dumps({"state": "done", "stages": {"fit": 1, "clips": 2, "train": 3}}))
     jobs._remember([job])
@@ -162,7 +162,7 @@ def test_what_is_done_is_imported_and_stays_when_the_build_is_deleted(jobs, want
 
 
 def test_without_an_engine_or_a_photo_it_says_so(jobs, wanted, monkeypatch, tmp_path):
-    with raises_report("no photo at"):
+    with raises_report("no photo or video at"):
         wanted.photo = str(tmp_path / "nothing.png")
         bpy.ops.perse.build_avatar()
     wanted.photo = str(picture(tmp_path / "other.png"))
@@ -214,9 +214,47 @@ def test_progress_grows_and_the_time_left_follows_the_pace(part, tmp_path):
     assert text.endswith("left")
 
 
+def test_jobs_that_older_versions_remembered_are_read(jobs, tmp_path):
+    path = jobs._list()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = {"id": "0123456789ab", "photo": "/p/me.jpg", "out": "/p/me.perse", "preset": "high", "keeps": True}
+    path.write_text(json.dumps([old]))
+    (job,) = jobs.jobs()
+    assert (job.id, job.kind, job.title, job.keeps) == ("0123456789ab", "build", "high", True)
+    assert job.work == Path("/p/me.high-0.work")
+    assert job.arguments == ("build", "/p/me.jpg", "--out", "/p/me.perse", "--preset", "high")
+    jobs._remember([job])
+    assert jobs.jobs() == [job]
+
+
+def test_a_video_is_built_from_as_such(jobs):
+    job = jobs.build_job(Path("/p/me.MOV"), Path("/p/me.perse"), "draft", False)
+    assert job.arguments[:3] == ("build", "--video", "/p/me.MOV")
+    assert jobs.source(job) == Path("/p/me.MOV")
+
+
+def test_the_photo_is_looked_at_before_it_is_built_from(jobs, wanted, part, tmp_path):
+    check = part("photo_check")
+    until(lambda: not check.is_checking())  # choosing it has begun a check
+    refused, advice = check.checked()
+    assert refused.startswith("no face was found")
+    assert advice == ()
+    assert any("No face" in text for text in labels("PERSE_PT_create"))
+    wanted.photo = str(portrait(tmp_path))
+    assert check.checked() is None
+    assert bpy.ops.perse.check_photo() == {"FINISHED"}
+    until(lambda: not check.is_checking())
+    refused, advice = check.checked()
+    assert refused == ""
+    assert any("mouth is open" in sentence for sentence in advice)
+    shown = labels("PERSE_PT_create")
+    assert any("mouth is open" in text for text in shown)
+    assert max(map(len, shown)) <= 60
+
+
 def test_the_list_survives_rubbish(jobs):
     path = jobs._list()
     path.parent.mkdir(parents=True, exist_ok=True)
-    for content in ("", "{", "[1]", '[{"id": 1}]'):
+    for content in ("", "{", "[1]", '[{"id": 1}]', '[{"id": 1, "arguments": []}]'):
         path.write_text(content)
         assert jobs.jobs() == []

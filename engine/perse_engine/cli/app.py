@@ -71,6 +71,17 @@ def portrait(
     run_portrait(photo, out, head, seed, masks, json)
 
 
+@app.command(epilog="Example: perse check me.jpg --json")
+def check(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A portrait photograph, or a video.")],
+    json: Json = False,
+) -> None:
+    """Say, before anything is built, whether a photo will do, and what would make a better one."""
+    from perse_engine.cli.looking import run_check
+
+    run_check(photo, json)
+
+
 @app.command(epilog="Example: perse build me.jpg --out me.perse --preset draft")
 def build(
     photo: PhotoOrVideo = None,
@@ -251,6 +262,9 @@ def styles(
 Slider = Annotated[str, typer.Argument(metavar="SLIDER", help="A style's slider, such as attr_hair_bob.")]
 StyleName = Annotated[str, typer.Option("--name", help="What people will read; the slider is named after it.")]
 Elsewhere = Annotated[Path | None, typer.Option("--out", help="Write here instead of changing the file itself.")]
+JobFolder = Annotated[
+    Path | None, typer.Option("--work", metavar="FOLDER", help="Keep a folder that tells how far it is, as builds do.")
+]
 
 
 CategoryName = Annotated[str, typer.Option("--category", help="Such as hair, beard, nose: perse styles lists them.")]
@@ -279,13 +293,14 @@ def add(
     out: Elsewhere = None,
     head: HeadModel = "open",
     seed: Seed = 0,
+    work: JobFolder = None,
     json: Json = False,
 ) -> None:
     """Make a new slider from somebody else's portrait, or from words; nothing else about the avatar changes."""
     from perse_engine.cli.restyle import run_add
     from perse_engine.service.new_style import Wish
 
-    run_add(avatar, Wish(category, image, text, name, mask), out, head, seed, json)
+    run_add(avatar, Wish(category, image, text, name, mask), out, head, seed, work, json)
 
 
 @style_app.command(epilog='Example: perse style match me.perse --category hair --text "long black hair"')
@@ -350,19 +365,19 @@ def mix(
 
 
 @style_app.command(epilog="Example: perse style remove me.perse attr_hat_beanie")
-def remove(avatar: AvatarFile, slider: Slider, out: Elsewhere = None) -> None:
+def remove(avatar: AvatarFile, slider: Slider, out: Elsewhere = None, work: JobFolder = None) -> None:
     """Take a style out; the others stay as they are."""
     from perse_engine.cli.restyle import run_remove
 
-    run_remove(avatar, slider, out)
+    run_remove(avatar, slider, out, work)
 
 
 @style_app.command(epilog='Example: perse style rename me.perse attr_hair_bob --name "Page boy"')
-def rename(avatar: AvatarFile, slider: Slider, name: StyleName, out: Elsewhere = None) -> None:
+def rename(avatar: AvatarFile, slider: Slider, name: StyleName, out: Elsewhere = None, work: JobFolder = None) -> None:
     """Give a style another name; its slider is named likewise."""
     from perse_engine.cli.restyle import run_rename
 
-    run_rename(avatar, slider, name, out)
+    run_rename(avatar, slider, name, out, work)
 
 
 @app.command(epilog="Example: perse info me.perse --json")

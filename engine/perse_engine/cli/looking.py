@@ -1,4 +1,4 @@
-"""`perse info` and `perse doctor`."""
+"""`perse info`, `perse check` and `perse doctor`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def run_info(path: Path, json: bool) -> None:
     console.print(table)
     for name, value in info["provenance"].items():
         console.print(f"{name}: {value}", style="dim", highlight=False, markup=False)
+
+
+def run_check(photo: Path, json: bool) -> None:
+    """Print what would make a better portrait of `photo`; an error where it cannot be used."""
+    from perse_engine.service.checking import check
+
+    said = check(photo)
+    if json:
+        typer.echo(json_text.dumps({"advice": said}))
+        return
+    for sentence in said or ("Nothing speaks against it",):
+        typer.echo(sentence)
 
 
 def run_doctor(json: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 from perse_engine.cli.options import refuse_other_pictures
 from perse_engine.cli.watching import watched
 from perse_engine.errors import InputError
+from perse_engine.progress import silent
 from perse_engine.service.threads import apply_thread_budget
 
 if TYPE_CHECKING:
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
     from perse_engine.service.new_style import Wish
 
 
-def run_add(path: Path, wish: Wish, out: Path | None, head: str, seed: int, json: bool) -> None:
+def run_add(path: Path, wish: Wish, out: Path | None, head: str, seed: int, work: Path | None, json: bool) -> None:
     """Give the avatar at `path` a style from somebody's picture or from words."""
     from perse_engine.cli.stages import report
+    from perse_engine.service.job import Order
     from perse_engine.service.new_style import add_style
+    from perse_engine.service.recorded import recorded
 
     target = out if out is not None else path
+    wished = {name: str(value) for name, value in dataclasses.asdict(wish).items()}
     apply_thread_budget()
-    with watched() as progress:
+    with watched() as bars, recorded(work, Order("", head, "style add", seed, wished), bars) as progress:
         added = add_style(path, wish, target, seed=seed, head=head, progress=progress)
     report({"slider": added.style.slider, "avatar": str(target)}, added.seconds, json)
 
@@ -88,29 +92,36 @@ def run_mix(path: Path, parts: Sequence[str], name: str, out: Path | None) -> No
     _change(path, out, lambda avatar: with_mixture(avatar, weights, name), f"mixed {' '.join(parts)} as {name}")
 
 
-def run_remove(path: Path, slider: str, out: Path | None) -> None:
+def run_remove(path: Path, slider: str, out: Path | None, work: Path | None = None) -> None:
     """Take one style out of the avatar at `path`."""
     from perse_engine.avatars.restyling import without_style
 
-    _change(path, out, lambda avatar: without_style(avatar, slider), f"removed {slider}")
+    _change(path, out, lambda avatar: without_style(avatar, slider), f"removed {slider}", work)
 
 
-def run_rename(path: Path, slider: str, name: str, out: Path | None) -> None:
+def run_rename(path: Path, slider: str, name: str, out: Path | None, work: Path | None = None) -> None:
     """Give one style of the avatar at `path` another name."""
     from perse_engine.avatars.restyling import renamed_style
 
-    _change(path, out, lambda avatar: renamed_style(avatar, slider, name), f"renamed {slider} to {name}")
+    _change(path, out, lambda avatar: renamed_style(avatar, slider, name), f"renamed {slider} to {name}", work)
 
 
-def _change(path: Path, out: Path | None, change: Callable[[Avatar], Avatar], what: str) -> None:
+def _change(
+    path: Path, out: Path | None, change: Callable[[Avatar], Avatar], what: str, work: Path | None = None
+) -> None:
     from perse_engine.avatars.file import load_avatar, save_avatar
+    from perse_engine.service.job import Order
+    from perse_engine.service.recorded import recorded
 
-    before = load_avatar(path)
-    avatar = change(before)
-    known = before.provenance.get("restyled", [])
-    history = [*(known if isinstance(known, list) else []), what]
     target = out if out is not None else path
-    save_avatar(dataclasses.replace(avatar, provenance={**before.provenance, "restyled": history}), target)
+    with recorded(work, Order("", "", what, 0, {}), silent) as progress:
+        before = load_avatar(path)
+        progress("write", 0, 1)
+        avatar = change(before)
+        known = before.provenance.get("restyled", [])
+        history = [*(known if isinstance(known, list) else []), what]
+        save_avatar(dataclasses.replace(avatar, provenance={**before.provenance, "restyled": history}), target)
+        progress("write", 1, 1)
     for style in avatar.styles:
         if style not in before.styles:
             typer.echo(f"{style.slider}  {style.label}")
