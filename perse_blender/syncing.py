@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from . import compat
+from .arkit import key_name, slider_name
 from .avatar_file import AvatarFile, read_avatar
 from .avatars import CONTENT, active_rig, avatar_path, content_hash, file_path, is_proxy, rigs
 from .operators import OnAvatar
@@ -167,17 +168,20 @@ def _still_pivots(rig: bpy.types.Object, keys: bpy.types.Key) -> None:
 
 
 def _released(keys: bpy.types.Key, avatar: AvatarFile) -> list[str]:
-    """The expressions whose shapes are not driven any more, for people key them themselves."""
+    """The shapes of expressions that are not driven any more, for people key them themselves."""
     paths = {curve.data_path for curve in (keys.animation_data.drivers if keys.animation_data else ())}
-    names = [slider.name for slider in avatar.expressions]
-    return [name for name in names if name in keys.key_blocks and f'key_blocks["{name}"].value' not in paths]
+    sliders = {slider.name for slider in avatar.expressions}
+    shapes = [key.name for key in keys.key_blocks if slider_name(key.name) in sliders]
+    return [name for name in shapes if f'key_blocks["{name}"].value' not in paths]
 
 
 def _hand_over(old: bpy.types.Key, keys: bpy.types.Key, released: Iterable[str]) -> None:
     """Let `keys` have what is not ours of `old`: its action, values that people set, and who reads it."""
     for name in released:
-        keys.key_blocks[name].driver_remove("value")
-        keys.key_blocks[name].value = old.key_blocks[name].value
+        fresh = keys.key_blocks[key_name(slider_name(name))]
+        fresh.driver_remove("value")
+        fresh.value = old.key_blocks[name].value
+        fresh.name = name  # the action finds it by the name that it had
     animation = old.animation_data
     if animation is not None and animation.action is not None:
         own = keys.animation_data or keys.animation_data_create()

@@ -160,12 +160,27 @@ def test_sync_adds_what_is_new_and_keeps_what_people_did(scene, own, part):
     bpy.context.view_layer.update()
     keys = proxy.data.shape_keys.key_blocks
     assert keys["attr_face_both_ways"].value == 1.0
-    assert keys["expr_jawopen"].value == 1.0
+    assert keys["jawOpen"].value == 1.0
     drivers = [d.data_path for d in own.animation_data.drivers]
     assert len(drivers) == len(set(zip(drivers, [d.array_index for d in own.animation_data.drivers])))
     assert all(
         t.id == proxy.data.shape_keys for d in own.animation_data.drivers for v in d.driver.variables for t in v.targets
     )
+
+
+def test_shapes_released_for_capture_stay_released_and_keep_their_animation(scene, own):
+    bpy.ops.perse.release()
+    shape = own.children[0].data.shape_keys
+    shape.key_blocks["jawOpen"].value = 0.7
+    shape.key_blocks["jawOpen"].keyframe_insert("value", frame=1)
+    restyle(file_of(own), "mix:attr_face_wide:attr_face_long:Both ways")
+    bpy.ops.perse.sync_sliders()
+    shape = own.children[0].data.shape_keys
+    scene.frame_set(1)
+    assert shape.evaluated_get(bpy.context.evaluated_depsgraph_get()).key_blocks["jawOpen"].value == pytest.approx(0.7)
+    own["expr_jawopen"] = 0.2
+    own.update_tag()
+    assert shape.evaluated_get(bpy.context.evaluated_depsgraph_get()).key_blocks["jawOpen"].value == pytest.approx(0.7)
 
 
 def test_the_synced_proxy_is_the_one_that_an_import_would_make(scene, own):
