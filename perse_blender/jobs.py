@@ -22,8 +22,8 @@ from pathlib import Path
 
 from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, progress_of
 from .perse_protocol import EngineFailure
+from .perse_protocol.environments import data_folder
 from .perse_protocol.holder import living_holder
-from .perse_protocol.lookup import managed_environment
 
 GRACE_S = 0.5
 """How long a cancelled job may take to write its checkpoint before it is killed; the one before it is kept then."""
@@ -239,4 +239,4 @@ def _list() -> Path:
 
 
 def _home() -> Path:
-    return managed_environment().parent
+    return data_folder()
