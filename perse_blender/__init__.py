@@ -14,6 +14,8 @@ from . import (
     create,
     diagnostics,
     importing,
+    install,
+    installing,
     jobs,
     operators,
     panels,
@@ -24,7 +26,7 @@ from . import (
     session,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (preferences, install, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
 
 
 def register() -> None:
@@ -59,4 +61,5 @@ def unregister() -> None:
 @bpy.app.handlers.persistent
 def _quit(*_arguments: object) -> None:
     jobs.stop_all()
+    installing.stop()
     session.stop()

@@ -11,12 +11,11 @@ from typing import Any
 import bpy
 import bpy.utils.previews
 
-from . import jobs
+from . import install, jobs
 from .importing import import_avatar
 from .job_folder import DONE, RUNNING, STAGES, Progress, newest_preview
 from .perse_protocol import EngineFailure
-from .perse_protocol.lookup import find_engine
-from .preferences import engine_preference
+from .preferences import engine_place
 
 PRESETS = (
     ("draft", "Draft", "About two minutes on two cores: to see whether the photo will do"),
@@ -85,7 +84,14 @@ class PERSE_OT_build_avatar(bpy.types.Operator):
         photo = Path(bpy.path.abspath(wanted.photo))
         out = Path(bpy.path.abspath(wanted.out)) if wanted.out else photo.with_suffix(".perse")
         try:
-            jobs.start(_engine(), photo, out.with_suffix(".perse").absolute(), wanted.preset, wanted.keeps)
+            command = _engine()
+            if not install.can_build(install.look()):
+                raise EngineFailure(
+                    "no-builder",
+                    "this engine plays avatars, and building them needs PyTorch too",
+                    "press Install Builder, here or in the add-on's preferences",
+                )
+            jobs.start(command, photo, out.with_suffix(".perse").absolute(), wanted.preset, wanted.keeps)
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
@@ -184,6 +190,7 @@ class PERSE_PT_create(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         wanted = context.window_manager.perse_create
+        install.draw_missing(layout)
         column = layout.column(align=True)
         column.prop(wanted, "photo", text="", placeholder="Portrait photograph")
         column.prop(wanted, "out", text="", placeholder="Save as: beside the photo")
@@ -238,7 +245,7 @@ def progress_text(progress: Progress) -> str:
 
 
 def _engine() -> Path:
-    command = find_engine(engine_preference()).command
+    command = engine_place().command
     assert command is not None  # find_engine raises otherwise
     return command
 

@@ -103,7 +103,8 @@ def install(plan: Plan, progress: Progress) -> Path:
     python = choose_python(plan.python, versions, uv, root, online, environment)
     if unpacked is not None:
         places: tuple[str, ...] = ("--no-index", "--find-links", str(unpacked))
-        environment = {k: v for k, v in environment.items() if k not in ("UV_FIND_LINKS", "PIP_FIND_LINKS")}
+        environment = {k: v for k, v in environment.items() if k != "UV_FIND_LINKS" and not k.startswith("PIP_")}
+        environment["PIP_CONFIG_FILE"] = os.devnull
     else:
         places = tuple(uv_arguments(settings)) if uv is not None else ()
     tool = Tool(uv, environment, places, root / "cache")

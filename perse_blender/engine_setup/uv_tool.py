@@ -38,6 +38,7 @@ def find_uv(lock: Path, root: Path, bundle: Path | None, online: bool, environme
         if wheel is None:
             return None
         _unpack(wheel, kept)
+        wheel.unlink()
         run("starting uv", [kept, "--version"], environment, timeout=60)
     except (SetupProblem, OSError, zipfile.BadZipFile) as error:
         say(f"uv cannot be had, pip does its work: {error}")
