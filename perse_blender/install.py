@@ -204,18 +204,23 @@ def draw_card(layout: bpy.types.UILayout) -> None:
     now, report = state(), installing.report()
     busy = report is not None and report.state == RUNNING
     used, own = now.environment, installing.own_environments()
-    box.label(text=headline(now), icon="CHECKMARK" if now.place else "ERROR" if not busy else "TIME")
+    if now.place is not None or not busy:
+        box.label(text=headline(now), icon="CHECKMARK" if now.place else "ERROR")
+    else:
+        box.label(text="Installing the engine", icon="TIME")
     if now.place is not None:
         _draw_facts(box, now)
     if now.trouble is not None and now.trouble.hint.startswith("correct"):
         _wrapped(box, f"{now.trouble.message}; {now.trouble.hint}", "BLANK1")
     if busy:
-        row = box.row(align=True)
+        row = box.split(factor=0.8, align=True)
         row.progress(factor=report.fraction, text=report.text)
         row.operator("perse.cancel_install", icon="X")
         _keep_looking()
     elif report is not None and report.state in (FAILED, CANCELLED):
         _wrapped(box, outcome(report), "ERROR" if report.state == FAILED else "PAUSE")
+    if installing.left_behind():
+        _wrapped(box, installing.left_behind(), "ERROR")
     if not busy:
         _draw_buttons(box, own, used)
     row = box.row(align=True)
@@ -248,7 +253,7 @@ def draw_missing(layout: bpy.types.UILayout) -> bool:
         row.operator("perse.install_bundle", icon="FILE_ARCHIVE")
     row.operator("perse.show_preferences", text="", icon="PREFERENCES")
     if report is not None and report.state == FAILED:
-        column.label(text=report.message[:1].upper() + report.message[1:], icon="ERROR")
+        column.label(text=f"Not installed: {report.message}", icon="ERROR")
     return True
 
 
@@ -278,8 +283,7 @@ def outcome(report: Report) -> str:
     """What became of an installation that was not completed, and what to do."""
     if report.state == CANCELLED:
         return "Installing was cancelled; Install goes on from there"
-    text = f"{report.message}; {report.hint}"
-    return text[:1].upper() + text[1:]
+    return f"Not installed: {report.message}; {report.hint}"
 
 
 def _draw_facts(box: bpy.types.UILayout, now: State) -> None:
@@ -288,7 +292,7 @@ def _draw_facts(box: bpy.types.UILayout, now: State) -> None:
     if used is not None:
         size = installing.size_on_disk()
         rows += [
-            ("Size", "measuring …" if size is None else f"{size / 1e6:.0f} MB on disk, with its cache"),
+            ("Size", "measuring …" if size is None else f"{size / 1e6:.0f} MB on disk"),
             ("Device", f"{used.device}, {used.threads} threads"),
             ("Versions", f"Python {used.python}" + (f", PyTorch {used.torch}" if used.torch else "")),
         ]
@@ -296,8 +300,8 @@ def _draw_facts(box: bpy.types.UILayout, now: State) -> None:
             _keep_looking()
     column = box.column(align=True)
     for name, text in rows:
-        split = column.split(factor=0.16)
-        split.label(text=name)
+        split = column.split(factor=0.2)
+        split.label(text=name, icon="BLANK1")
         split.label(text=text)
 
 
@@ -369,7 +373,7 @@ def _keep_looking() -> None:
 
 
 def _tick() -> float | None:
-    busy = installing.is_installing()
+    busy = installing.is_installing() or installing.is_removing()
     if _seen.was_installing and not busy:
         report = installing.report()
         if report is not None and report.state == DONE:

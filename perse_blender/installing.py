@@ -48,12 +48,14 @@ _PROGRAM = (
 
 @dataclass
 class _Running:
-    """The installation that this Blender has started, and what was measured last."""
+    """What this Blender has started: an installation, the measuring of what is there, a removal."""
 
     process: subprocess.Popen[bytes] | None = None
     size: int | None = None
     measured: tuple[Path, ...] | None = None
     measuring: threading.Thread | None = None
+    removing: threading.Thread | None = None
+    left_behind: str = ""
 
 
 _running = _Running()
@@ -71,8 +73,8 @@ def start(tier: str, online: bool, bundle: Path | None = None, python: str = "")
     Raises:
         EngineFailure: it can be said at once that it will not work, or nothing can be started.
     """
-    if is_installing():
-        raise EngineFailure("installing", "an engine is being installed already", "wait, or cancel that first")
+    if is_installing() or is_removing():
+        raise EngineFailure("installing", "an engine is being installed or removed", "wait, or cancel that first")
     try:
         check_machine(*this_machine())
         read_engine(CARRIED)
@@ -183,30 +185,48 @@ def older() -> tuple[Environment, ...]:
 def remove(environments: tuple[Environment, ...]) -> None:
     """Delete environments, and what no other needs: what was begun, uv, its Pythons, the download cache.
 
+    They do not count any more when this returns. The files go on a thread of their own; what cannot be deleted is told
+    by `left_behind`, and tried again the next time.
+
     Raises:
-        EngineFailure: an installation runs, or a file cannot be deleted.
+        EngineFailure: an installation runs, or an environment may not be changed.
     """
     if is_installing():
         raise EngineFailure("installing", "an engine is being installed", "wait, or cancel that first")
     root = engines_folder()
     doomed = [each.folder for each in environments]
-    for folder in doomed:
-        _delete(folder / STAMP)
+    try:
+        for folder in doomed:
+            (folder / PARTIAL).write_text("{}")
+            (folder / STAMP).unlink(missing_ok=True)
+    except OSError as error:
+        raise EngineFailure(
+            "no-permission", f"{root} may not be changed ({error.strerror})", "change its permissions"
+        ) from error
     left = [each for each in installed() if each.folder not in doomed]
     doomed += [path.parent for path in root.glob(f"*/{PARTIAL}")]
     if not left:
         doomed += [root / "cache", root / "python", *root.glob("uv-*"), root / "install"]
-    for folder in doomed:
-        if folder.exists():
-            _delete(folder)
-    _running.measured = None
+    _running.measured, _running.left_behind = None, ""
+    _running.removing = threading.Thread(target=_delete, args=(doomed,), name="perse-remove", daemon=True)
+    _running.removing.start()
+
+
+def is_removing() -> bool:
+    """Whether files are being deleted."""
+    return _running.removing is not None and _running.removing.is_alive()
+
+
+def left_behind() -> str:
+    """What could not be deleted and why, one sentence; empty where nothing was."""
+    return _running.left_behind
 
 
 def size_on_disk() -> int | None:
     """Bytes in the folder of engines; None until it is measured, on a thread of its own, anew when engines change."""
     present = tuple(each.folder for each in installed())
     busy = _running.measuring is not None and _running.measuring.is_alive()
-    if present != _running.measured and not busy and not is_installing():
+    if present != _running.measured and not busy and not is_removing() and not is_installing():
         _running.measured, _running.size = present, None
         _running.measuring = threading.Thread(target=_measure, name="perse-measure", daemon=True)
         _running.measuring.start()
@@ -228,18 +248,16 @@ def _measure() -> None:
     _running.size = total
 
 
-def _delete(path: Path) -> None:
-    try:
-        if path.is_dir():
+def _delete(doomed: list[Path]) -> None:
+    for path in doomed:
+        try:
             shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise EngineFailure(
-            "system",
-            f"{error.filename or path} cannot be deleted ({error.strerror})",
-            "close what uses it, and try again",
-        ) from error
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _running.left_behind = (
+                f"{error.filename or path} cannot be deleted ({error.strerror}); close what uses it, and try again"
+            )
 
 
 def _pid() -> int | None:

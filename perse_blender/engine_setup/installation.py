@@ -92,7 +92,7 @@ def install(plan: Plan, progress: Progress) -> Path:
         raise SetupProblem(
             "offline",
             "Blender's Allow Online Access is off, so nothing may be downloaded",
-            "switch it on in Preferences → System, or install from an offline bundle",
+            "switch it on in Preferences, System, or install from an offline bundle",
         )
     online = not plan.bundle
     settings = pip_settings()
