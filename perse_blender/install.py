@@ -247,9 +247,9 @@ def draw_missing(layout: bpy.types.UILayout) -> bool:
         text, label, tier = "The PERSE engine is not installed", "Install Engine", PLAYER
     column.label(text=text, icon="INFO")
     row = column.row(align=True)
-    if bpy.app.online_access:
+    if bpy.app.online_access and installing.key():
         row.operator("perse.install_engine", text=label, icon="IMPORT").tier = tier
-    else:
+    elif installing.key():
         row.operator("perse.install_bundle", icon="FILE_ARCHIVE")
     row.operator("perse.show_preferences", text="", icon="PREFERENCES")
     if report is not None and report.state == FAILED:

@@ -122,6 +122,7 @@ def cancel() -> None:
             os.killpg(pid, signal.SIGKILL)
     if _running.process is not None:
         _running.process.wait(5.0)
+    (_folder() / LOCK).unlink(missing_ok=True)
     write_json(_folder() / PROGRESS, Report(CANCELLED, "Cancelled"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .commands import say
 from .installation import install
-from .plan import DONE, FAILED, PROGRESS, RUNNING, Report, read_plan, write_json
+from .plan import DONE, FAILED, LOCK, PROGRESS, RUNNING, Report, read_plan, write_json
 from .problem import SetupProblem
 
 
@@ -30,6 +30,7 @@ def main(folder: Path) -> int:
     else:
         report = Report(DONE, "Installed", 1.0)
     write_json(folder / PROGRESS, report)
+    (folder / LOCK).unlink(missing_ok=True)
     say(f"{report.code}: {report.message}; {report.hint}" if report.code else report.text)
     return 0 if report.state == DONE else 1
 

@@ -32,6 +32,7 @@ def run(
     environment: Mapping[str, str],
     on_line: Callable[[str], None] = lambda line: None,
     timeout: float | None = None,
+    statuses: tuple[int, ...] = (0,),
 ) -> list[str]:
     """Run `command` to its end and return the lines that it wrote.
 
@@ -39,6 +40,7 @@ def run(
         what: for people: "installing PyTorch".
         on_line: called with each line as it comes.
         timeout: seconds after which it is killed, or None.
+        statuses: exit statuses that are no failure.
 
     Raises:
         SetupProblem: it cannot be started, fails or takes too long.
@@ -63,7 +65,7 @@ def run(
             on_line(line.rstrip())
     if limit.passed:
         raise SetupProblem("timeout", f"{what} took more than {timeout:.0f} s", "see the log, and try again")
-    if child.returncode != 0:
+    if child.returncode not in statuses:
         raise _complaint(what, lines)
     return lines
 

@@ -175,8 +175,13 @@ def _torch_arguments(requirement: str, online: bool, own_index: bool, with_uv: b
 
 def _check(folder: Path, tier: str, environment: dict[str, str]) -> dict[str, Any]:
     """Let the new engine examine itself. Returns what the stamp tells of it."""
-    lines = run("checking the engine", [command_in(folder), "doctor", "--json"], environment, timeout=_CHECK_LIMIT_S)
-    findings = {f["name"]: f for f in json.loads("\n".join(lines[lines.index("[") :]))}
+    command = [command_in(folder), "doctor", "--json"]
+    lines = run("checking the engine", command, environment, timeout=_CHECK_LIMIT_S, statuses=(0, 1))
+    try:
+        findings = {f["name"]: f for f in json.loads("\n".join(lines[lines.index("[") :]))}
+    except ValueError as error:
+        last = lines[-1] if lines else "it said nothing"
+        raise SetupProblem("engine-unfit", f"the new engine does not start: {last[:200]}", "see the log") from error
     missing = [f"{name} ({f['detail']})" for name, f in findings.items() if f["state"] == "missing"]
     if missing:
         raise SetupProblem("engine-unfit", f"the new engine lacks {', '.join(missing)}", "see the log")

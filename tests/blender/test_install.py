@@ -206,6 +206,31 @@ def test_two_versions_live_beside_each_other(installing, bundle_a, part, tmp_pat
     assert installing.own_environments() == (second,)
 
 
+def test_online_the_packages_come_from_where_pip_is_told(installing, part, tmp_path, uv, monkeypatch):
+    """pip's settings name two folders and no index: uv, or pip, finds everything in them."""
+    if uv is None:
+        pytest.skip("uv cannot be downloaded: there is no package index")
+    first, second = tmp_path / "a", tmp_path / "second"
+    second.mkdir()
+    shutil.copy(uv, second)
+    tiny_engine.wheel(second, "torch", "0.0.1", tiny_engine.TORCH)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{first} {second}")
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", "file:///nowhere")  # no Python is downloaded by a test
+    installing.start("player", True)
+    until(lambda: not installing.is_installing())
+    assert installing.report().state == "done"
+    kept = {path.name for path in installing.engines_folder().iterdir()}
+    assert "cache" in kept  # the builder takes what the player has downloaded
+    installing.start("builder", True)
+    until(lambda: not installing.is_installing())
+    assert installing.report().state == "done"
+    assert "uv pip install" in installing.log_file().read_text()
+    assert [each.tier for each in installing.own_environments()] == ["builder", "player"]
+
+
 def test_an_engine_that_fails_its_check_never_counts(installing, bundle_a, part, tmp_path, uv, monkeypatch):
     install(installing, bundle_a)
     before = part("preferences").engine_place()

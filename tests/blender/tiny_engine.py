@@ -22,6 +22,7 @@ def main():
     python = "%d.%d.%d at x" % sys.version_info[:3]
     rows = [("python", "ok", python), ("threads", "ok", "2 of 2"), ("open head", state, "gone")]
     print(json.dumps([{"name": n, "state": s, "detail": d, "hint": ""} for n, s, d in rows], indent=1))
+    sys.exit(SICK)
 """
 TORCH = """
 __version__ = "0.0.1"
