@@ -382,8 +382,9 @@ def _tick() -> float | None:
     _seen.was_installing = busy
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "PREFERENCES"):
-                area.tag_redraw()
+            for region in area.regions:
+                if (area.type, region.type) in (("VIEW_3D", "UI"), ("PREFERENCES", "WINDOW")):
+                    region.tag_redraw()
     return _TICK_S if busy or (engines_folder().exists() and installing.size_on_disk() is None) else None
 
 

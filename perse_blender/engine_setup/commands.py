@@ -14,6 +14,11 @@ HIDDEN = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 _KNOWN = (
     (("No space left", "not enough space"), "no-space", "the disk is full", "free some space and press Install again"),
     (
+        ("invalid peer certificate", "CERTIFICATE_VERIFY_FAILED"),
+        "untrusted-certificate", "the package index has a certificate that is not trusted",
+        "set cert in pip's configuration, and press Install again",
+    ),
+    (
         ("dns error", "Name or service not known", "Failed to fetch", "ConnectionError", "NewConnectionError",
          "error sending request", "timed out", "getaddrinfo failed"),
         "no-network", "a package could not be downloaded", "check the network and pip's settings, then press Install "

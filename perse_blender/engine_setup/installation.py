@@ -26,8 +26,8 @@ Progress = Callable[[str, float], None]
 PARTIAL = "perse-partial.json"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 _CHECK_LIMIT_S = 300.0
-_MEGABYTES = {"player": 700, "builder": 2500}
-"""What is needed on the disk while installing, generously."""
+_MEGABYTES = {"player": 1100, "builder": 2500, "cuda": 9000}
+"""What is needed on the disk while installing: the packages and, for a while, their wheels."""
 
 
 @dataclass(frozen=True)
@@ -79,52 +79,23 @@ def install(plan: Plan, progress: Progress) -> Path:
     check_machine(*this_machine())
     root, carried = Path(plan.root), Path(plan.carried)
     engine = read_engine(carried)
-    _check_space(root, plan.tier)
-    unpacked, versions = None, engine.pythons
-    if plan.bundle:
-        bundle = read_bundle(Path(plan.bundle))
-        check_bundle(bundle, engine.key, platform_tag())
-        if plan.tier != bundle.tier and plan.tier == "builder":
-            raise SetupProblem("player-bundle", "this bundle holds no builder", "choose the larger bundle")
-        unpacked, versions = root / "install" / "bundle", bundle.pythons
-        unpack_bundle(bundle, unpacked, lambda done: progress("Unpacking the bundle", 0.15 * done))
-    elif not plan.online:
-        raise SetupProblem(
-            "offline",
-            "Blender's Allow Online Access is off, so nothing may be downloaded",
-            "switch it on in Preferences, System, or install from an offline bundle",
-        )
-    online = not plan.bundle
+    _check_space(root, "cuda" if plan.tier == "builder" and not plan.bundle and _has_nvidia() else plan.tier)
+    unpacked, versions = _unpack(plan, engine, root, progress)
     settings = pip_settings()
     environment = uv_environment(settings, root / "cache")
     progress("Getting uv", 0.15)
-    uv = find_uv(carried / "uv.lock", root, unpacked, online, environment)
+    uv = find_uv(carried / "uv.lock", root, unpacked, plan.online, environment)
     progress("Looking for a Python", 0.18)
-    python = choose_python(plan.python, versions, uv, root, online, environment)
-    if unpacked is not None:
-        places: tuple[str, ...] = ("--no-index", "--find-links", str(unpacked))
-        environment = {k: v for k, v in environment.items() if k != "UV_FIND_LINKS" and not k.startswith("PIP_")}
-        environment["PIP_CONFIG_FILE"] = os.devnull
+    python = choose_python(plan.python, versions, uv, root, plan.online, environment)
+    if unpacked is None:
+        tool = Tool(uv, environment, tuple(uv_arguments(settings)) if uv is not None else (), root / "cache")
     else:
-        places = tuple(uv_arguments(settings)) if uv is not None else ()
-    tool = Tool(uv, environment, places, root / "cache")
+        tool = Tool(uv, _alone(environment), ("--no-index", "--find-links", str(unpacked)), root / "cache")
     folder = _folder(root, plan, engine, python)
     progress("Making the environment", 0.22)
     make_environment(tool, python, folder)
-    share = 0.9 if plan.tier == "player" else 0.5
-    lock = str(carried / f"{plan.tier}.lock")
-    install_packages(
-        tool, folder, "packages", ["--no-deps", "--require-hashes", "-r", lock],
-        lambda text, part: progress(text, 0.25 + (share - 0.25) * part),
-    )  # fmt: skip
-    if plan.tier == "builder":
-        arguments = _torch_arguments(engine.torch, online, bool(has_own_index(settings)), uv is not None)
-        install_packages(
-            tool, folder, "PyTorch", arguments, lambda text, part: progress(text, share + (0.9 - share) * part)
-        )
-    progress("Installing the engine", 0.9)
-    wheel = next(carried.glob("perse_engine-*.whl"))
-    install_packages(tool, folder, "the engine", ["--no-deps", str(wheel)], lambda text, part: None)
+    torch = _torch_arguments(engine.torch, plan.online, has_own_index(settings), uv is not None)
+    _fill(tool, folder, carried, torch if plan.tier == "builder" else [], unpacked, progress)
     progress("Checking the engine", 0.93)
     _stamp(folder, plan, engine, _check(folder, plan.tier, environment))
     if plan.tier == "builder" or plan.bundle:  # a later builder takes what a player has downloaded
@@ -133,13 +104,62 @@ def install(plan: Plan, progress: Progress) -> Path:
     return folder
 
 
-def _check_space(root: Path, tier: str) -> None:
+def _unpack(plan: Plan, engine: Engine, root: Path, progress: Progress) -> tuple[Path | None, tuple[str, ...]]:
+    """The folder with the bundle's files, where there is one, and the versions of Python that will do."""
+    if plan.bundle:
+        bundle = read_bundle(Path(plan.bundle))
+        check_bundle(bundle, engine.key, platform_tag())
+        folder = root / "install" / "bundle"
+        unpack_bundle(bundle, folder, lambda done: progress("Unpacking the bundle", 0.15 * done))
+        return folder, bundle.pythons
+    if not plan.online:
+        raise SetupProblem(
+            "offline",
+            "Blender's Allow Online Access is off, so nothing may be downloaded",
+            "switch it on in Preferences, System, or install from an offline bundle",
+        )
+    return None, engine.pythons
+
+
+def _fill(tool: Tool, folder: Path, carried: Path, torch: list[str], unpacked: Path | None, progress: Progress) -> None:
+    """Install packages, PyTorch where `torch` says how, and the engine."""
+    middle = 0.5 if torch else 0.9
+    lock = carried / ("builder.lock" if torch else "player.lock")
+    torch_bytes = _bytes(unpacked, "torch-*.whl")
+
+    def within(start: float, end: float) -> Progress:
+        return lambda text, part: progress(text, start + (end - start) * part)
+
+    locked = ["--no-deps", "--require-hashes", "-r", str(lock)]
+    others = _bytes(unpacked, "*.whl") - torch_bytes
+    install_packages(tool, folder, "packages", locked, within(0.25, middle), others)
+    if torch:
+        install_packages(tool, folder, "PyTorch", torch, within(middle, 0.9), torch_bytes)
+    wheel = next(carried.glob("perse_engine-*.whl"))
+    install_packages(tool, folder, "the engine", ["--no-deps", str(wheel)], within(0.9, 0.93))
+
+
+def _alone(environment: dict[str, str]) -> dict[str, str]:
+    """`environment` without whatever would add to what a bundle holds."""
+    kept = {k: v for k, v in environment.items() if k != "UV_FIND_LINKS" and not k.startswith("PIP_")}
+    return kept | {"PIP_CONFIG_FILE": os.devnull}
+
+
+def _check_space(root: Path, kind: str) -> None:
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free / 1e6
-    if free < _MEGABYTES[tier]:
+    if free < _MEGABYTES[kind]:
         raise SetupProblem(
-            "no-space", f"{root} has {free:.0f} MB left, and {_MEGABYTES[tier]} are needed", "free some space"
+            "no-space", f"{root} has {free:.0f} MB left, and {_MEGABYTES[kind]} are needed", "free some space"
         )
+
+
+def _has_nvidia() -> bool:
+    return shutil.which("nvidia-smi") is not None
+
+
+def _bytes(folder: Path | None, pattern: str) -> float:
+    return float(sum(file.stat().st_size for file in folder.glob(pattern))) if folder is not None else 0.0
 
 
 def _folder(root: Path, plan: Plan, engine: Engine, python: Path) -> Path:
@@ -168,7 +188,7 @@ def _torch_arguments(requirement: str, online: bool, own_index: bool, with_uv: b
     """Which build of PyTorch: what the person's index has; else CUDA's with an NVIDIA driver, or without it CPU's."""
     if not online:
         return ["--no-deps", requirement]
-    if sys.platform.startswith("linux") and not shutil.which("nvidia-smi") and not own_index:
+    if sys.platform.startswith("linux") and not _has_nvidia() and not own_index:
         return ["--no-deps", "--default-index" if with_uv else "--index-url", CPU_INDEX, requirement]
     return [requirement]
 

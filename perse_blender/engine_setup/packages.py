@@ -54,12 +54,15 @@ def make_environment(tool: Tool, python: Path, folder: Path) -> None:
         run("making the environment", [python, "-I", "-m", "venv", folder], tool.environment)
 
 
-def install_packages(tool: Tool, folder: Path, what: str, arguments: list[str], progress: Progress) -> None:
+def install_packages(
+    tool: Tool, folder: Path, what: str, arguments: list[str], progress: Progress, expected: float = 0.0
+) -> None:
     """Install what `arguments` name; what is there already stays.
 
     Args:
         what: for people: "PyTorch".
         progress: told what is done, and an estimate of the fraction.
+        expected: bytes of the wheels that are here already; what is downloaded is announced.
     """
     common = ["--only-binary=:all:", *tool.arguments, *arguments]
     if tool.uv is not None:
@@ -67,17 +70,16 @@ def install_packages(tool: Tool, folder: Path, what: str, arguments: list[str], 
     else:
         command = [python_in(folder), "-m", "pip", "install", "--disable-pip-version-check", *common]
     progress(f"Installing {what}", 0.0)
-    with _Watch(tool.cache, progress) as watch:
+    with _Watch(tool.cache, f"Installing {what}", progress, expected) as watch:
         run(f"installing {what}", command, tool.environment, watch.hear)
 
 
 class _Watch:
     """How far a download is: what the cache has grown by, against the sizes that were announced."""
 
-    def __init__(self, cache: Path, progress: Progress) -> None:
-        self._cache, self._progress = cache, progress
-        self._announced = 0.0
-        self._text = ""
+    def __init__(self, cache: Path, text: str, progress: Progress, expected: float) -> None:
+        self._cache, self._text, self._progress = cache, text, progress
+        self._announced = expected
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

@@ -295,6 +295,20 @@ def test_an_installation_that_was_killed_says_so(installing, bundle_a, monkeypat
     assert "goes on from there" in " ".join(card(part))
 
 
+def test_another_blender_sees_the_installation_and_may_cancel_it(installing, bundle_a, monkeypatch, tmp_path):
+    gate = tmp_path / "gate"
+    gate.touch()
+    monkeypatch.setenv("PERSE_TEST_WAIT", str(gate))
+    bpy.ops.perse.install_bundle(filepath=str(bundle_a))
+    process, installing._running.process = installing._running.process, None  # this one has not started it
+    until(lambda: installing.report().text == "Checking the engine")
+    assert not bpy.ops.perse.install_bundle.poll()
+    assert not bpy.ops.perse.remove_engine.poll()
+    assert bpy.ops.perse.cancel_install() == {"FINISHED"}
+    assert process.wait(5.0) != 0
+    assert installing.report().state == "cancelled"
+
+
 def test_nothing_is_written_by_registering_and_drawing(installing, addon, part, tmp_path):
     addon.register()
     card(part)
