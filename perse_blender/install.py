@@ -21,7 +21,8 @@ from .preferences import engine_place, preferences
 
 _TICK_S = 0.5
 _OFFLINE = "Allow Online Access is off: install from a bundle"
-_COLUMNS = 78
+_COLUMNS, _SIDEBAR_COLUMNS = 78, 34
+"""Letters that fit into a line of the card, and of the sidebar as wide as Blender makes it."""
 TIERS = (
     (PLAYER, "Player", "What poses, draws and renders avatars"),
     (BUILDER, "Builder", "The player, and PyTorch to build avatars from photographs"),
@@ -242,7 +243,7 @@ def draw_missing(layout: bpy.types.UILayout) -> bool:
         return False
     column = layout.column(align=True)
     if now.place is not None:
-        text, label, tier = "This engine plays avatars; building needs more", "Install Builder", BUILDER
+        text, label, tier = "Building avatars needs PyTorch", "Install Builder", BUILDER
     else:
         text, label, tier = "The PERSE engine is not installed", "Install Engine", PLAYER
     column.label(text=text, icon="INFO")
@@ -253,7 +254,7 @@ def draw_missing(layout: bpy.types.UILayout) -> bool:
         row.operator("perse.install_bundle", icon="FILE_ARCHIVE")
     row.operator("perse.show_preferences", text="", icon="PREFERENCES")
     if report is not None and report.state == FAILED:
-        column.label(text=f"Not installed: {report.message}", icon="ERROR")
+        _wrapped(column, outcome(report), "ERROR", _SIDEBAR_COLUMNS)
     return True
 
 
@@ -318,7 +319,7 @@ def _draw_buttons(box: bpy.types.UILayout, own: tuple[Environment, ...], used: E
     else:
         row.operator("perse.install_engine", icon="IMPORT").tier = PLAYER
     row.operator("perse.install_bundle", icon="FILE_ARCHIVE")
-    if own or used is not None:
+    if own or used is not None or installing.report() is not None:  # what was begun takes space too
         row.operator("perse.remove_engine", text="Remove", icon="TRASH").older = False
     others = [each for each in installing.older() if each != used or own]
     if others:
@@ -329,9 +330,9 @@ def _draw_buttons(box: bpy.types.UILayout, own: tuple[Environment, ...], used: E
         box.label(text=_OFFLINE, icon="INFO")
 
 
-def _wrapped(box: bpy.types.UILayout, text: str, icon: str) -> None:
-    column = box.column(align=True)
-    for line in textwrap.wrap(text, _COLUMNS):
+def _wrapped(layout: bpy.types.UILayout, text: str, icon: str, columns: int = _COLUMNS) -> None:
+    column = layout.column(align=True)
+    for line in textwrap.wrap(text, columns):
         column.label(text=line, icon=icon)
         icon = "BLANK1"
 

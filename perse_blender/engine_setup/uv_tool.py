@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -37,6 +38,8 @@ def find_uv(lock: Path, root: Path, bundle: Path | None, online: bool, environme
             wheel = _download(lock, root / "install", environment)
         if wheel is None:
             return None
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() not in lock.read_text(encoding="utf-8"):
+            raise SetupProblem("hash-mismatch", f"{wheel.name} is not the one that was tested", "use another bundle")
         _unpack(wheel, kept)
         wheel.unlink()
         run("starting uv", [kept, "--version"], environment, timeout=60)

@@ -111,7 +111,7 @@ def test_without_uv_pip_does_it(installing, part, tmp_path):
     assert "-m pip install" in installing.log_file().read_text()
 
 
-def test_cancelled_half_way_nothing_is_used_and_the_next_goes_on(installing, bundle_a, monkeypatch, tmp_path):
+def test_cancelled_half_way_nothing_is_used_and_the_next_goes_on(installing, bundle_a, part, monkeypatch, tmp_path):
     gate = tmp_path / "gate"
     gate.touch()
     monkeypatch.setenv("PERSE_TEST_WAIT", str(gate))
@@ -130,6 +130,9 @@ def test_cancelled_half_way_nothing_is_used_and_the_next_goes_on(installing, bun
             until(lambda: os.killpg(process.pid, 0), 2.0)
     assert installing.report().state == "cancelled"
     assert installing.own_environments() == ()
+    part("install").look_again()
+    assert "Installing was cancelled; Install goes on from there" in card(part)
+    assert "perse.remove_engine" in card(part)
     gate.unlink()
     assert install(installing, bundle_a).state == "done"
     assert "going on in" in installing.log_file().read_text()
@@ -249,7 +252,7 @@ def test_building_leads_to_the_builder_which_replaces_the_player(installing, bun
     with raises_report("no-builder"):
         bpy.ops.perse.build_avatar()
     part("install").look_again()
-    assert "This engine plays avatars; building needs more" in labels("PERSE_PT_create")
+    assert "Building avatars needs PyTorch" in labels("PERSE_PT_create")
     larger = tiny_engine.bundle(tmp_path / "large.zip", tmp_path / "a" / "wheels", uv, this(part), tier="builder")
     assert install(installing, larger).state == "done"
     part("install").finish()
@@ -258,7 +261,7 @@ def test_building_leads_to_the_builder_which_replaces_the_player(installing, bun
     until(lambda: not player.folder.exists())
     part("install").look_again()
     assert part("install").can_build(part("install").look())
-    assert "This engine plays avatars; building needs more" not in labels("PERSE_PT_create")
+    assert "Building avatars needs PyTorch" not in labels("PERSE_PT_create")
     fields.photo = ""
 
 
