@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every chore of the house: setup, demo, test, lint, bench, package, lock. Standard library only, Python 3.11 or newer.
+"""Every chore of the house: setup, demo, test, lint, bench, package, bundle, lock. Standard library, Python 3.11+.
 
 Two environments, because there are two processes: `.venv/engine` (Python 3.11 to 3.13) and `.venv/blender` (the Python
 of the bpy wheel). Each is made by `setup`, which the other chores call; it takes seconds when nothing changed.
@@ -27,10 +27,13 @@ import time
 import tomllib
 import xml.etree.ElementTree
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+sys.path.append(str(ROOT / "perse_blender"))
+from engine_setup import bundles, interpreters, machine  # noqa: E402 - what the add-on installs with needs no Blender
+
 BUILD = ROOT / "build"
 LOCKS = ROOT / "engine" / "locks"
 ENGINE = ROOT / ".venv" / "engine"
@@ -123,40 +126,12 @@ def pip(what: str, environment: Path, command: str, *arguments: Part, **extra: P
 
 def probe(interpreter: str | Path) -> str | None:
     """The "3.11" of an interpreter that can make virtual environments, or None."""
-    code = "import sys, venv, ensurepip; print('%d.%d %d' % (*sys.version_info[:2], sys.maxsize > 2**32))"
-    try:
-        done = subprocess.run([str(interpreter), "-c", code], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    version, _, wide = done.stdout.strip().partition(" ")
-    return version if done.returncode == 0 and wide == "1" else None
-
-
-def installed_pythons(version: str) -> Iterator[Path]:
-    """Places where people keep a Python of this version: this one, PATH, pyenv, uv, the py launcher, system folders."""
-    yield Path(sys.executable)
-    yield from (Path(found) for name in (f"python{version}", "python3", "python") if (found := shutil.which(name)))
-    home = Path.home()
-    data = Path(os.environ.get("APPDATA") or os.environ.get("XDG_DATA_HOME") or home / ".local/share")
-    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
-    for folder, pattern in (
-        (pyenv, "versions/{}.*/bin/python"),
-        (pyenv, "pyenv-win/versions/{}.*/python.exe"),
-        (data, "uv/python/cpython-{}.*/bin/python3"),
-        (data, "uv/python/cpython-{}.*/python.exe"),
-    ):
-        yield from sorted(folder.glob(pattern.format(version)), reverse=True)
-    if launcher := shutil.which("py"):
-        command = [launcher, f"-{version}", "-c", "import sys; print(sys.executable)"]
-        yield Path(subprocess.run(command, capture_output=True, text=True).stdout.strip())
-    yield home / "AppData/Local/Programs/Python" / f"Python{version.replace('.', '')}" / "python.exe"
-    yield Path(f"/Library/Frameworks/Python.framework/Versions/{version}/bin/python3")
-    yield Path(f"/opt/homebrew/bin/python{version}")
+    return interpreters.probe(interpreter, "venv", "ensurepip")
 
 
 def find_python(version: str) -> Path | None:
     """An installed interpreter of exactly this minor version that can make virtual environments."""
-    return next((p for p in installed_pythons(version) if p.is_file() and probe(p) == version), None)
+    return next((p for p in interpreters.installed_pythons(version) if p.is_file() and probe(p) == version), None)
 
 
 def running_version() -> str:
@@ -346,6 +321,9 @@ def lock() -> None:
             output = LOCKS / f"{name}.lock"
             run(f"locking {name}", python_of(own), *resolve, *project, *extra, "-o", output)
             output.write_text(without_torch(output.read_text()))
+        (own / "uv.in").write_text(f"{UV}\n")
+        anywhere = words("--universal", "--python-version", ENGINE_PYTHONS[0])
+        run("locking uv", python_of(own), *resolve, own / "uv.in", *anywhere, "-o", LOCKS / "uv.lock")
         for bpy in BPYS.values():
             (own / "bpy.in").write_text(f"bpy=={bpy.version}\n{PYTEST}\n")
             output = LOCKS / f"bpy-{bpy.series}.lock"
@@ -370,11 +348,7 @@ def package(environment: Path) -> Path:
     shutil.copytree(ROOT / "engine" / "perse_protocol", stage / "perse_protocol", ignore=junk)
     for name in ("blender_manifest.toml", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, stage / name)
-    for name in ("player.lock", "builder.lock", "cuda.lock"):
-        (stage / "wheels").mkdir(exist_ok=True)
-        shutil.copy(LOCKS / name, stage / "wheels" / name)
-    wheel = words("--no-deps", "--no-build-isolation", "-w", stage / "wheels", ROOT / "engine")
-    pip("building the engine's wheel", ENGINE, "wheel", *wheel, SOURCE_DATE_EPOCH="315532800")
+    carry_engine(stage / "wheels")
     check = [python_of(environment), extension_tool(environment)]
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder) / ZIP.name
@@ -384,6 +358,75 @@ def package(environment: Path) -> Path:
     run("Blender's check of the zip", *check, "validate", ZIP)
     say(f"package: {ZIP}, {ZIP.stat().st_size / 1e6:.1f} MB")
     return ZIP
+
+
+def carry_engine(folder: Path) -> str:
+    """Put into `folder` what the add-on makes an environment from. Returns its key: version and hash of all of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("player.lock", "builder.lock", "cuda.lock", "uv.lock"):
+        shutil.copy(LOCKS / name, folder / name)
+    wheel = words("--no-deps", "--no-build-isolation", "-w", folder, ROOT / "engine")
+    pip("building the engine's wheel", ENGINE, "wheel", *wheel, SOURCE_DATE_EPOCH="315532800")
+    made_from = [folder / "player.lock", folder / "builder.lock", *folder.glob("perse_engine-*.whl")]
+    digest = hashlib.sha256(TORCH.encode() + b"".join(file.read_bytes() for file in made_from)).hexdigest()
+    key = f"{VERSION}-{digest[:8]}"
+    content = {"version": VERSION, "key": key, "torch": TORCH, "pythons": ENGINE_PYTHONS}
+    (folder / "engine.json").write_text(json.dumps(content, indent=1))
+    return key
+
+
+def bundle(*, player: bool) -> Path:
+    """The offline bundle for this platform and the Python of `.venv/engine`: everything that an installation downloads.
+
+    Args:
+        player: without PyTorch, to play avatars but not to build them.
+    """
+    setup_engine()
+    setup_models()
+    tier, tag, python = "player" if player else "builder", machine.platform_tag(), str(probe(python_of(ENGINE)))
+    target = BUILD / f"perse-bundle-{VERSION}-{tag}-py{python.replace('.', '')}{'-player' if player else ''}.zip"
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as temporary:
+        folder = Path(temporary)
+        key = carry_engine(folder)
+        binary = words("--no-deps", "--only-binary=:all:", "-d", folder)
+        for lock in (LOCKS / f"{tier}.lock", LOCKS / "uv.lock"):
+            pip(f"downloading {lock.stem}", ENGINE, "download", *binary, "--require-hashes", "-r", lock)
+        if not player:
+            pip("downloading torch", ENGINE, "download", *binary, TORCH)
+            check_cpu_torch(next(folder.glob("torch-*.whl")))
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+        content = {
+            "format": bundles.FORMAT, "version": VERSION, "key": key, "tier": tier, "platform": tag,
+            "pythons": [python],
+            "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+        }  # fmt: skip
+        (folder / bundles.LIST).write_text(json.dumps(content, indent=1))
+        write_bundle(folder, target)
+    say(f"bundle: {target}, {target.stat().st_size / 1e6:.0f} MB, engine {key}, {tier}, Python {python}")
+    return target
+
+
+def check_cpu_torch(wheel: Path) -> None:
+    """A Linux build of torch with CUDA needs gigabytes of libraries that a bundle does not carry."""
+    if platform.system() == "Linux" and "+cpu" not in wheel.name.replace("%2B", "+"):
+        raise Problem(
+            "cuda-torch",
+            f"pip, as it is configured, gives {wheel.name}, which needs CUDA's libraries",
+            "set PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu and run it again, or make it with --player",
+        )
+
+
+def write_bundle(folder: Path, target: Path) -> None:
+    """Zip every file of `folder`, stored: wheels are compressed already."""
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(folder.iterdir()):
+            entry = zipfile.ZipInfo(file.name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            with file.open("rb") as source, archive.open(entry, "w", force_zip64=True) as inside:
+                shutil.copyfileobj(source, inside, 1 << 20)
+    os.replace(partial, target)
 
 
 def extension_tool(environment: Path) -> Path:
@@ -582,6 +625,8 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     packed = chores.add_parser("package", help="build the extension's zip")
     for chore, releases in ((made, [*BPYS, "all"]), (tested, [*BPYS, "all"]), (packed, [*BPYS])):
         chore.add_argument("--blender", choices=releases, help="which Blender (default: what fits this Python)")
+    bundled = chores.add_parser("bundle", help="build the offline bundle that the add-on installs the engine from")
+    bundled.add_argument("--player", action="store_true", help="without PyTorch: to play avatars, not to build them")
     shown = chores.add_parser("demo", help="photo to animation, the whole way")
     shown.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for everything (default: demo)")
     shown.add_argument("--render-only", action="store_true", help="render the existing demo.blend again")
@@ -604,6 +649,7 @@ def main(arguments: Sequence[str]) -> int:
         "lint": lint,
         "bench": bench,
         "package": lambda: package(setup(options.blender)[1]),
+        "bundle": lambda: bundle(player=options.player),
         "lock": lock,
     }
     try:

@@ -20,6 +20,8 @@ from . import (
     following,
     gaze,
     importing,
+    install,
+    installing,
     jobs,
     keying,
     library,
@@ -44,6 +46,7 @@ from . import (
 
 _PARTS = (
     preferences,
+    install,
     thumbnails,
     importing,
     following,
@@ -105,4 +108,5 @@ def unregister() -> None:
 @bpy.app.handlers.persistent
 def _quit(*_arguments: object) -> None:
     jobs.stop_all()
+    installing.stop()
     session.stop()

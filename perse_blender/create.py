@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import bpy.utils.previews
 
-from . import jobs
+from . import install, jobs
 from .following import engine_command, follow, keep_looking, look_again, snapshot
 from .importing import import_avatar
 from .job_folder import DONE, RUNNING, STAGES, Progress, newest_preview
@@ -89,8 +89,15 @@ class PERSE_OT_build_avatar(bpy.types.Operator):
         try:
             if not photo.is_file():
                 raise EngineFailure("file-missing", f"there is no photo or video at {photo}", "choose one")
+            command = engine_command()
+            if not install.can_build(install.look()):
+                raise EngineFailure(
+                    "no-builder",
+                    "this engine plays avatars, and building them needs PyTorch too",
+                    "press Install Builder, here or in the add-on's preferences",
+                )
             job = jobs.build_job(photo, out.with_suffix(".perse").absolute(), wanted.preset, wanted.keeps)
-            jobs.start(engine_command(), job)
+            jobs.start(command, job)
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
@@ -191,6 +198,7 @@ class PERSE_PT_create(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         wanted = context.window_manager.perse_create
+        install.draw_missing(layout)
         column = layout.column(align=True)
         row = column.row(align=True)
         row.prop(wanted, "photo", text="", placeholder="Portrait photograph, or a video")

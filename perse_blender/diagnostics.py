@@ -7,7 +7,7 @@ import sys
 
 import bpy
 
-from . import compat, session
+from . import compat, installing, session
 from .avatars import avatar_path, rigs
 from .perse_protocol import PROTOCOL_VERSION, EngineFailure
 from .perse_protocol.lookup import places
@@ -24,12 +24,22 @@ def diagnostics() -> str:
         f"Add-on {__package__}, protocol {PROTOCOL_VERSION}, working space {compat.working_space()}",
         f"Engine: {session.status()}",
     ]
-    lines += [f"  {place.source} {place.named!r}: {place.why}" for place in places(engine_preference())]
+    lines += [
+        f"  {place.source} {place.named!r}: {place.why}" for place in places(engine_preference(), key=installing.key())
+    ]
     for rig in rigs():
         try:
             lines.append(f"Avatar {rig.name}: {avatar_path(rig)}")
         except EngineFailure as failure:
             lines.append(f"Avatar {rig.name}: {failure}")
+    for environment in installing.own_environments() + installing.older():
+        lines.append(
+            f"Installed engine {environment.key}: {environment.tier}, Python {environment.python}, "
+            f"PyTorch {environment.torch or 'none'}, {environment.device}, in {environment.folder}"
+        )
+    report = installing.report()
+    if report is not None:
+        lines.append(f"Last installation: {report.state}, {report.text or report.message}")
     log = session.log_file()
     if log is not None and log.exists():
         lines.append(f"Engine log {log}:")

@@ -11,8 +11,7 @@ import bpy
 
 from . import jobs
 from .job_folder import DONE, RUNNING, Progress
-from .perse_protocol.lookup import find_engine
-from .preferences import engine_preference
+from .preferences import engine_place
 
 _TICK_S = 0.3
 
@@ -36,8 +35,8 @@ def engine_command() -> Path:
     Raises:
         EngineFailure: "no-engine".
     """
-    command = find_engine(engine_preference()).command
-    assert command is not None  # find_engine raises otherwise
+    command = engine_place().command
+    assert command is not None  # it raises otherwise
     return command
 
 

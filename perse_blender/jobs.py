@@ -24,8 +24,8 @@ from typing import Any
 
 from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, progress_of
 from .perse_protocol import EngineFailure
+from .perse_protocol.environments import data_folder
 from .perse_protocol.holder import living_holder
-from .perse_protocol.lookup import managed_environment
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 """Endings of what the engine takes for a video."""
@@ -305,4 +305,4 @@ def _list() -> Path:
 
 
 def _home() -> Path:
-    return managed_environment().parent
+    return data_folder()

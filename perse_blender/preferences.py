@@ -6,19 +6,25 @@ from pathlib import Path
 
 import bpy
 
-from .perse_protocol import EngineFailure
-from .perse_protocol.lookup import find_engine, managed_environment, places
+from . import installing
+from .perse_protocol.environments import data_folder
+from .perse_protocol.lookup import Place, find_engine, places
 
 
 class PersePreferences(bpy.types.AddonPreferences):
-    """Where the engine is."""
+    """The engine: what is installed, and where else it may be."""
 
     bl_idname = __package__
 
     engine_path: bpy.props.StringProperty(
         name="Engine",
-        description="Folder of the engine's Python environment, or the command perse in it. "
-        "The environment variable PERSE_ENGINE goes before it; empty means the managed environment",
+        description="An engine of your own: the folder of its Python environment, or the command perse in it. "
+        "The environment variable PERSE_ENGINE goes before it; empty means the installed engine",
+        subtype="FILE_PATH",
+    )
+    python_path: bpy.props.StringProperty(
+        name="Python",
+        description="The Python 3.11 to 3.13 that the engine is installed with; empty means the best that is found",
         subtype="FILE_PATH",
     )
 
@@ -29,31 +35,48 @@ class PersePreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
+        from .install import draw_card  # which imports this
+
         layout = self.layout
+        draw_card(layout)
         layout.prop(self, "library_path", placeholder=str(library_folder()))
-        layout.prop(self, "engine_path")
-        column = layout.column(align=True)
-        for place in places(self.engine_path):
-            icon = "CHECKMARK" if place.command else "BLANK1"
-            column.label(text=f"{place.source}: {place.why}", icon=icon)
-        try:
-            found = find_engine(self.engine_path)
-            column.label(text=f"In use: {found.command}", icon="INFO")
-        except EngineFailure as failure:
-            column.label(text=f"{failure.message}; {failure.hint}", icon="ERROR")
+        header, body = layout.panel("perse_own_engine", default_closed=True)
+        header.label(text="An engine or a Python of your own")
+        if body is not None:
+            body.prop(self, "engine_path")
+            body.prop(self, "python_path")
+            column = body.column(align=True)
+            for place in places(engine_preference(), key=installing.key()):
+                icon = "CHECKMARK" if place.command else "BLANK1"
+                column.label(text=f"{place.source}: {place.why}", icon=icon)
+
+
+def preferences() -> PersePreferences | None:
+    """The add-on's preferences; None where it runs without them."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    return addon.preferences if addon else None
 
 
 def engine_preference() -> str:
     """The engine that the preferences name; empty where the add-on runs without them."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    return bpy.path.abspath(addon.preferences.engine_path) if addon and addon.preferences else ""
+    own = preferences()
+    return bpy.path.abspath(own.engine_path) if own else ""
+
+
+def engine_place() -> Place:
+    """Where the engine is.
+
+    Raises:
+        EngineFailure: no-engine.
+    """
+    return find_engine(engine_preference(), key=installing.key())
 
 
 def library_folder() -> Path:
     """The folder of the avatar library, which need not exist yet."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    named = bpy.path.abspath(addon.preferences.library_path) if addon and addon.preferences else ""
-    return Path(named) if named else managed_environment().parent / "library"
+    own = preferences()
+    named = bpy.path.abspath(own.library_path) if own else ""
+    return Path(named) if named else data_folder() / "library"
 
 
 CLASSES = (PersePreferences,)

@@ -12,8 +12,7 @@ import bpy
 from .frame import Shown
 from .perse_protocol import EngineClient, EngineFailure, Instance, Welcome
 from .perse_protocol.client import Poll, numbers
-from .perse_protocol.lookup import find_engine
-from .preferences import engine_preference
+from .preferences import engine_place
 
 Stamp = tuple[str, int, int]
 
@@ -113,7 +112,7 @@ def log_file() -> Path | None:
 
 
 def _command() -> tuple[str, ...]:
-    return (str(find_engine(engine_preference()).command), "serve")
+    return (str(engine_place().command), "serve")
 
 
 def _prepare(task: object, avatars: Sequence[Shown]) -> None:

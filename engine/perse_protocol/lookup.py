@@ -1,7 +1,7 @@
 """Where the engine is: the one order in which Blender looks for it and `perse doctor` explains it.
 
 An engine is a Python environment with the command `perse` in it. First comes the environment variable `PERSE_ENGINE`,
-then the add-on's preference, then the environment that the add-on manages in the user's own folder.
+then the add-on's preference, then what the add-on has installed in the user's own folder.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from .environments import engines_folder, managed_environment
 from .errors import EngineFailure
 
 VARIABLE = "PERSE_ENGINE"
@@ -35,27 +36,28 @@ class Place:
     why: str
 
 
-def places(preference: str = "", environment: Mapping[str, str] = os.environ) -> tuple[Place, ...]:
+def places(preference: str = "", environment: Mapping[str, str] = os.environ, key: str = "") -> tuple[Place, ...]:
     """Every place in the order in which it counts, with what is there.
 
     Args:
         preference: the add-on's preference; empty where there is none.
         environment: the environment variables.
+        key: what the add-on's own engine is made from, see `managed_environment`; empty where that is not known.
     """
     return (
         _look("PERSE_ENGINE", environment.get(VARIABLE, "")),
         _look("preference", preference),
-        _look("managed environment", str(managed_environment(environment))),
+        _managed(environment, key),
     )
 
 
-def find_engine(preference: str = "", environment: Mapping[str, str] = os.environ) -> Place:
+def find_engine(preference: str = "", environment: Mapping[str, str] = os.environ, key: str = "") -> Place:
     """The first place that is named and holds an engine. What is named wrongly is an error, never passed over.
 
     Raises:
         EngineFailure: "no-engine".
     """
-    for place in places(preference, environment):
+    for place in places(preference, environment, key):
         if place.command is not None:
             return place
         if place.named and place.source != "managed environment":
@@ -63,20 +65,15 @@ def find_engine(preference: str = "", environment: Mapping[str, str] = os.enviro
                 "no-engine", f"{place.source} is {place.named}, but {place.why}", "correct it or clear it"
             )
     raise EngineFailure(
-        "no-engine", "the PERSE engine is not installed", "set its folder in the add-on's preferences, or PERSE_ENGINE"
+        "no-engine", "the PERSE engine is not installed", "press Install Engine in the add-on's preferences"
     )
 
 
-def managed_environment(environment: Mapping[str, str] = os.environ) -> Path:
-    """The engine's environment in the user's own folder; it outlives updates of Blender and of the add-on."""
-    home = Path.home()
-    if _WINDOWS:
-        base = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Application Support"
-    else:
-        base = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return base / "perse" / "engine"
+def _managed(environment: Mapping[str, str], key: str) -> Place:
+    found = managed_environment(environment, key)
+    if found is None:
+        return Place("managed environment", str(engines_folder(environment)), None, "nothing is installed there")
+    return _look("managed environment", str(found.folder))
 
 
 def _look(source: str, named: str) -> Place:

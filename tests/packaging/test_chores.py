@@ -14,7 +14,7 @@ import pytest
 def test_help_names_every_chore(build: ModuleType) -> None:
     done = subprocess.run([sys.executable, build.ROOT / "build.py", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
-    for chore in ("setup", "demo", "test", "lint", "bench", "package", "lock"):
+    for chore in ("setup", "demo", "test", "lint", "bench", "package", "bundle", "lock"):
         assert f"    {chore} " in done.stdout
 
 

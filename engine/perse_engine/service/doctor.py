@@ -14,6 +14,7 @@ from typing import Literal
 
 import perse_engine
 from perse_engine.errors import PerseError
+from perse_protocol.environments import read_stamp
 from perse_protocol.lookup import places
 
 State = Literal["ok", "optional", "missing"]
@@ -174,7 +175,8 @@ def _engines() -> list[Finding]:
     """Which engine Blender would take from this environment, and why."""
     findings = []
     taken = False
-    for place in places():
+    own = read_stamp(Path(sys.prefix))
+    for place in places(key=own.key if own else ""):
         if place.command is not None and not taken:
             taken = True
             findings.append(Finding(f"engine by {place.source}", "ok", f"Blender takes this one: {place.command}"))
