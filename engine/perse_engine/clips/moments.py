@@ -18,9 +18,13 @@ from perse_engine.portraits.portrait import Portrait
 BEHIND_VIEWS = ((155.0, 0.0), (-155.0, 0.0), (115.0, 10.0), (-115.0, 10.0))
 """Yaw and pitch, degrees, from where the back of a head is looked at, opposite sides after each other."""
 OBLIQUE_VIEWS = ((43.0, -15.0), (-43.0, 15.0), (43.0, 15.0), (-43.0, -15.0))
-"""From where a brim is looked at from below and from above."""
+"""From where a brim is looked at from below and from above, and the whole bust."""
 BARE_VIEWS = ((180.0, 12.0), (75.0, 0.0), (-75.0, 0.0))
 """From where, beside these, the person is seen with no style."""
+FRONTAL_VIEWS = ((0.0, 0.0), (30.0, 0.0), (-30.0, 0.0))
+"""From where else the whole bust is seen."""
+ZOOM, SHIFT = 0.6, (0.0, -0.2)
+"""Of frames that show the whole bust; others end at the collar."""
 WINDOW = 20
 """Frames of the motion library out of which one moment is taken."""
 
@@ -119,13 +123,15 @@ def rest_moments(portrait: Portrait) -> list[Moment]:
     dropped = still.copy()
     dropped[JAW, 0] = 0.28
     moments += [Moment({}, dropped, 0.0, 0.0), Moment({}, dropped, 16.0, -8.0)]
+    moments += [Moment({}, still, *view, zoom=ZOOM, shift=SHIFT) for view in FRONTAL_VIEWS]
     return [moment for moment in moments if not is_reserved(*moment.seen_from)]
 
 
 def around_moments() -> list[Moment]:
     """The person at rest from behind, obliquely and from far aside: what shows when an artist turns the head."""
     still = np.zeros((5, 3), np.float32)
-    return [Moment({}, still, *view) for view in (*BEHIND_VIEWS, *OBLIQUE_VIEWS, *BARE_VIEWS)]
+    behind, bare = ([Moment({}, still, *view) for view in views] for views in (BEHIND_VIEWS, BARE_VIEWS))
+    return behind + [Moment({}, still, *view, zoom=ZOOM, shift=SHIFT) for view in OBLIQUE_VIEWS] + bare
 
 
 def _energy(performance: Performance) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
