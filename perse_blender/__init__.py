@@ -10,9 +10,12 @@ import atexit
 import bpy
 
 from . import (
+    collecting,
+    commands,
     compat,
     create,
     diagnostics,
+    headless,
     importing,
     jobs,
     operators,
@@ -22,9 +25,24 @@ from . import (
     preferences,
     render_engine,
     session,
+    versions,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (
+    preferences,
+    importing,
+    create,
+    operators,
+    diagnostics,
+    photo,
+    panels,
+    paths,
+    render_engine,
+    versions,
+    headless,
+    collecting,
+    commands,
+)
 
 
 def register() -> None:
