@@ -6,6 +6,7 @@ Blender reports neither: it goes on to the next frame, and skips what is there w
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,7 @@ _EXR_LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256
 
 def is_whole(path: Path) -> bool:
     """Whether the picture at `path` ends as its format says; of other formats than PNG, JPEG, OpenEXR and WebP only
-    that there is something.
+    that there is more than a beginning.
 
     Raises:
         OSError: it cannot be read.
@@ -36,7 +37,7 @@ def is_whole(path: Path) -> bool:
             return len(begin) == 12 and size >= 8 + int(struct.unpack_from("<I", begin, 4)[0])
         if begin.startswith(_EXR):
             return _exr_is_whole(stream, size)
-    return size > 0
+    return size >= len(_PNG)
 
 
 def _ends_with(stream: IO[bytes], size: int, end: bytes) -> bool:
@@ -100,18 +101,14 @@ def _exr_name(stream: IO[bytes]) -> str:
     return letters.decode("latin-1")
 
 
-def remove_half_written(paths: list[Path], settled: float, now: float) -> list[Path]:
-    """Delete those of `paths` that are not whole and have not changed for `settled` seconds; which they were.
-
-    Empty files stay: they are Blender's placeholders.
-    """
-    removed = []
+def half_written(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+    """Those of `paths` that are there and not whole, with time and size; empty ones are Blender's placeholders."""
+    found = {}
     for path in paths:
         try:
-            found = path.stat()
-            if found.st_size and now - found.st_mtime > settled and not is_whole(path):
-                path.unlink()
-                removed.append(path)
+            status = path.stat()
+            if status.st_size and not is_whole(path):
+                found[path] = (status.st_mtime_ns, status.st_size)
         except OSError:
-            continue  # it is not there, or not ours to delete
-    return removed
+            continue  # it is not there, or not ours to read
+    return found

@@ -12,12 +12,12 @@ from pathlib import Path
 import bpy
 
 from . import preflight, session
-from .frame_files import is_whole, remove_half_written
+from .frame_files import half_written, is_whole
 from .saying import complain, say
 
 ENGINE = "PERSE"
-_SETTLED = 60.0
-"""Seconds after which a half-written frame is left over, and no longer being written by another machine."""
+_SETTLED = 5.0
+"""Seconds in which a half-written frame grows where another machine is writing it."""
 
 _checked: set[int] = set()
 """Scenes that passed the preflight, by session id."""
@@ -68,8 +68,11 @@ def _before_all(scene: bpy.types.Scene) -> None:
     """What a killed Blender has left half-written would be skipped as done: delete it."""
     if _is_ours(scene) and not scene.render.use_overwrite:
         frames = range(scene.frame_start, scene.frame_end + 1)
-        paths = [written_files(scene, frame)[:1] for frame in frames]
-        for path in remove_half_written([path for found in paths for path in found], _SETTLED, time.time()):
+        left = half_written(path for frame in frames for path in written_files(scene, frame)[:1])
+        if left:
+            time.sleep(_SETTLED)
+        for path, _ in left.items() & half_written(left).items():
+            path.unlink()
             say(f"PERSE: {path} was only half written, and is rendered again")
 
 

@@ -35,7 +35,7 @@ def problems(arguments: list[str]) -> list[str]:
 def _package() -> str | None:
     """The extension's package, from whatever repository it comes."""
     for engine in bpy.types.RenderEngine.__subclasses__():
-        if engine.bl_idname == ENGINE:
+        if getattr(engine, "bl_idname", "") == ENGINE:
             return engine.__module__.rpartition(".")[0]
     return None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import bpy
 
-from . import session
+from . import compat, session
 from .avatar_file import read_avatar
 from .avatars import avatar_path, is_proxy, rig_of
 from .free_memory import free_memory
@@ -55,11 +55,17 @@ def rendered_rigs(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """The avatars that `scene` may show in a render, those of instanced collections too."""
     found = {}
     for thing in _objects(scene.objects, set()):
-        if is_proxy(thing) and (not thing.hide_render or thing.animation_data is not None):
+        if is_proxy(thing) and (not thing.hide_render or _hiding_changes(thing)):
             rig = rig_of(thing)
             assert rig is not None
             found[rig.session_uid] = rig
     return list(found.values())
+
+
+def _hiding_changes(thing: bpy.types.Object) -> bool:
+    """Whether keys or a driver say when `thing` is hidden in renders."""
+    drivers = thing.animation_data.drivers if thing.animation_data else ()
+    return any(curve.data_path == "hide_render" for curve in (*compat.fcurves(thing), *drivers))
 
 
 def _objects(things: Iterator[bpy.types.Object], seen: set[int]) -> Iterator[bpy.types.Object]:
