@@ -21,10 +21,14 @@ def test_the_root_is_the_extension(archive: zipfile.ZipFile) -> None:
 
 
 def test_nothing_stray_is_packed(archive: zipfile.ZipFile) -> None:
-    allowed = (".py", ".toml", ".lock", ".whl", ".svg", ".png", ".json", ".blend", ".md")
+    allowed = (".py", ".toml", ".lock", ".whl", ".svg", ".png", ".json", ".blend", ".md", ".js")
     stray = [n for n in archive.namelist() if not n.endswith(allowed) and n not in ("LICENSE", "NOTICE")]
     assert not stray
     assert not [name for name in archive.namelist() if "__pycache__" in name or "/." in name]
+
+
+def test_what_a_farm_needs_is_in_it(archive: zipfile.ZipFile) -> None:
+    assert {"perse_preflight.py", "farm/perse_render.js"} <= set(archive.namelist())
 
 
 def test_it_is_small(archive_path: Path) -> None:
