@@ -225,6 +225,11 @@ class PERSE_OT_collect(bpy.types.Operator):
         context.window_manager.event_timer_remove(self._timer)
         return self._finish()
 
+    def cancel(self, context: bpy.types.Context) -> None:
+        """The window is closed meanwhile."""
+        with self._check:
+            context.window_manager.event_timer_remove(self._timer)
+
     def _finish(self) -> set[str]:
         try:
             with self._check:
