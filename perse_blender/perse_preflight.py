@@ -27,8 +27,10 @@ def problems(arguments: list[str]) -> list[str]:
         absent = f"no-extension: the PERSE extension is not enabled in this Blender ({bpy.app.version_string})"
         return [f"{absent}; install it for the user who renders", *_files(None)]
     found = [str(failure) for failure in importlib.import_module(f"{package}.preflight").problems(bpy.context.scene)]
-    if bpy.context.scene.render.engine != ENGINE and not _engine_is_asked_for():
-        found.append(f"other-engine-chosen: {bpy.context.scene.name} renders with another engine; add -E PERSE")
+    # a scene of another engine may compose one of ours
+    chosen = any(scene.render.engine == ENGINE for scene in bpy.data.scenes)
+    if not chosen and not _engine_is_asked_for():
+        found.append("other-engine-chosen: no scene of this file renders with PERSE; add -E PERSE")
     return found
 
 
