@@ -10,7 +10,7 @@ import atexit
 import bpy
 
 from . import (
-    collecting,
+    collect_operator,
     commands,
     compat,
     create,
@@ -40,7 +40,7 @@ _PARTS = (
     render_engine,
     versions,
     headless,
-    collecting,
+    collect_operator,
     commands,
 )
 
