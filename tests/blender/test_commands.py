@@ -135,7 +135,9 @@ def test_doctor_looks_at_both_sides_and_at_the_shot(part, saved_shot, capfd):
     assert "missing-avatar" in capfd.readouterr().out
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs a small disk of its own")
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() != 0 or not shutil.which("mount"), reason="needs a small disk of its own"
+)
 def test_a_full_disk_leaves_no_frame(perse, saved_shot):
     small = saved_shot.parent / "small"
     small.mkdir()
