@@ -14,11 +14,14 @@ from . import (
     attributes_panel,
     avatar_info,
     avatar_panel,
+    collect_operator,
+    commands,
     compat,
     create,
     diagnostics,
     following,
     gaze,
+    headless,
     importing,
     install,
     installing,
@@ -41,6 +44,7 @@ from . import (
     styling,
     syncing,
     thumbnails,
+    versions,
     whole_avatar,
 )
 
@@ -73,6 +77,10 @@ _PARTS = (
     animate_panel,
     paths,
     render_engine,
+    versions,
+    headless,
+    collect_operator,
+    commands,
 )
 
 

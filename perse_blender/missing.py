@@ -1,9 +1,7 @@
-"""Which avatars' files are not found, told to people and to scripts."""
+"""Which avatars' files are not found."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,32 +58,4 @@ class PERSE_OT_report_missing(bpy.types.Operator):
                 self.layout.label(text=str(place), icon="BLANK1", translate=False)
 
 
-def _command(arguments: Sequence[str]) -> int:
-    """`blender --command perse_missing SHOT.blend …`: 1 where a file is missing, 2 where a .blend cannot be opened."""
-    status = 0
-    for blend in arguments:
-        try:
-            bpy.ops.wm.open_mainfile(filepath=blend)
-        except RuntimeError as error:
-            sys.stderr.write(f"{blend}: {str(error).strip()}\n")
-            return 2
-        for gone in missing_avatars():
-            status = 1
-            for place in gone.places:
-                sys.stdout.write(f"{blend}: {gone.name}: not at {place}\n")
-    return status
-
-
 CLASSES = (PERSE_OT_report_missing,)
-_handles: list[Any] = []
-
-
-def register() -> None:
-    """Give Blender's command line the command."""
-    _handles.append(bpy.utils.register_cli_command("perse_missing", _command))
-
-
-def unregister() -> None:
-    """Take it away."""
-    while _handles:
-        bpy.utils.unregister_cli_command(_handles.pop())

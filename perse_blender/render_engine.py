@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
 
-from . import session
+from . import headless, session
 from .camera import border, pinhole
 from .color import to_working_space, world_color
 from .frame import shown_avatars
 from .perse_protocol import EngineFailure, Picture, ProtocolError, RenderRequest, RequestCancelled
+
+log = logging.getLogger(__name__)
 
 DEPTH = "Depth"
 _FOREIGN_PANELS = {"RENDER_PT_simplify", "RENDER_PT_freestyle", "VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes"}
@@ -69,6 +72,10 @@ class PerseRenderEngine(bpy.types.RenderEngine):
             return
         except (EngineFailure, ProtocolError) as failure:
             self.report({"ERROR"}, f"PERSE: {failure}")
+        except Exception as error:  # one that leaves this method has Blender write a blank frame and go on
+            log.exception("a frame failed")
+            sentence = f"the add-on failed ({type(error).__name__}: {error}); report this with Copy Diagnostics"
+            self.report({"ERROR"}, f"PERSE: internal: {sentence}")
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Something in the scene has changed; `view_draw` follows and looks for itself."""
@@ -85,6 +92,7 @@ class PerseRenderEngine(bpy.types.RenderEngine):
             redraw_when_done(self, view)
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
+        headless.check_once(depsgraph.scene)
         clock = Clock()
         request = self._request(depsgraph)
         last.collect = clock.lap()

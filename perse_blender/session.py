@@ -44,7 +44,7 @@ def client(poll: Poll | None = None) -> EngineClient:
         if _session.client is None or _session.command != command:
             stop()
             _session.command = command
-            _session.client = EngineClient(command, f"blender {bpy.app.version_string}")
+            _session.client = EngineClient((*command, *_threads()), f"blender {bpy.app.version_string}")
         _session.welcome = _session.client.start(poll)
         return _session.client
 
@@ -106,6 +106,11 @@ def status() -> str:
     return f"{welcome.engine} on {welcome.backend}, {welcome.threads} threads"
 
 
+def engine_version() -> str:
+    """The running engine's version; empty where none runs."""
+    return _session.welcome.engine if _session.welcome else ""
+
+
 def log_file() -> Path | None:
     """The running engine's log."""
     return _session.client.log_file if _session.client else None
@@ -113,6 +118,13 @@ def log_file() -> Path | None:
 
 def _command() -> tuple[str, ...]:
     return (str(engine_place().command), "serve")
+
+
+def _threads() -> tuple[str, ...]:
+    """Blender's own limit, from -t or the scene's performance settings, as the engine's; taken when it starts."""
+    scene = bpy.context.scene
+    fixed = scene is not None and scene.render.threads_mode == "FIXED"
+    return ("--threads", str(scene.render.threads)) if fixed else ()
 
 
 def _prepare(task: object, avatars: Sequence[Shown]) -> None:

@@ -103,6 +103,23 @@ def avatar(scene: bpy.types.Scene, avatar_file: Path) -> bpy.types.Object:
     return import_avatar(avatar_file)
 
 
+@pytest.fixture
+def saved_shot(scene: bpy.types.Scene, avatar_file: Path, tmp_path: Path) -> Path:
+    """A saved .blend of six small frames, each another one, with its avatar beside it; the open file."""
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    shutil.copy(avatar_file, folder / "hero.perse")
+    avatar = import_avatar(folder / "hero.perse")
+    scene.frame_start, scene.frame_end = 1, 6
+    scene.render.resolution_x = scene.render.resolution_y = 48
+    scene.render.filepath = "//frames/####"
+    for frame, value in ((1, 0.0), (6, 1.0)):
+        avatar["expr_jawopen"] = value
+        avatar.keyframe_insert('["expr_jawopen"]', frame=frame)
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "shot.blend"))
+    return folder / "shot.blend"
+
+
 def import_avatar(path: Path) -> bpy.types.Object:
     """Import and return the armature."""
     assert bpy.ops.perse.import_avatar(filepath=str(path)) == {"FINISHED"}

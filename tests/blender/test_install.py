@@ -104,6 +104,17 @@ def test_from_a_bundle_to_an_engine_that_is_found(installing, bundle_a, part):
 
 
 @pytest.mark.slow
+def test_the_command_line_installs_and_says_what_stops_it(installing, bundle_a, part, tmp_path, capfd):
+    run = part("commands").run
+    assert run(["install", "--bundle", str(bundle_a)]) == 0
+    (own,) = installing.own_environments()
+    assert str(own.folder) in capfd.readouterr().out
+    (tmp_path / "cut.zip").write_bytes(bundle_a.read_bytes()[:1000])
+    assert run(["install", "--bundle", str(tmp_path / "cut.zip")]) == 1
+    assert capfd.readouterr().err.startswith("perse: damaged-bundle: ")
+    assert installing.own_environments() == (own,)
+
+
 def test_without_uv_pip_does_it(installing, part, tmp_path):
     path = tiny_engine.bundle(tmp_path / "slow.zip", tmp_path / "a" / "wheels", None, this(part))
     assert install(installing, path).state == "done"

@@ -17,14 +17,18 @@ import pytest
 def test_the_root_is_the_extension(archive: zipfile.ZipFile) -> None:
     names = set(archive.namelist())
     assert {"blender_manifest.toml", "__init__.py", "LICENSE", "NOTICE", "perse_protocol/__init__.py"} <= names
-    assert {name.partition("/")[0] for name in names if name.startswith("perse_")} == {"perse_protocol"}
+    assert {name.partition("/")[0] for name in names if name.startswith("perse_") and "/" in name} == {"perse_protocol"}
 
 
 def test_nothing_stray_is_packed(archive: zipfile.ZipFile) -> None:
-    allowed = (".py", ".toml", ".lock", ".whl", ".svg", ".png", ".json", ".blend", ".md")
+    allowed = (".py", ".toml", ".lock", ".whl", ".svg", ".png", ".json", ".blend", ".md", ".js")
     stray = [n for n in archive.namelist() if not n.endswith(allowed) and n not in ("LICENSE", "NOTICE")]
     assert not stray
     assert not [name for name in archive.namelist() if "__pycache__" in name or "/." in name]
+
+
+def test_what_a_farm_needs_is_in_it(archive: zipfile.ZipFile) -> None:
+    assert {"perse_preflight.py", "farm/perse_render.js"} <= set(archive.namelist())
 
 
 def test_it_is_small(archive_path: Path) -> None:

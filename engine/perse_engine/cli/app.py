@@ -397,11 +397,13 @@ def doctor(json: Json = False) -> None:
 
 
 @app.command(epilog="Example: perse serve (Blender starts it; it speaks on standard input and output)")
-def serve() -> None:
+def serve(
+    threads: Annotated[int | None, typer.Option(min=1, help="At most so many; PERSE_THREADS goes before.")] = None,
+) -> None:
     """Run the session that Blender talks to."""
     from perse_engine.service.session import serve as run_serve
 
-    run_serve()
+    run_serve(threads)
 
 
 @app.command(epilog="Example: perse bench --json > bench.json")

@@ -47,12 +47,16 @@ from perse_protocol.messages import (
 log = logging.getLogger(__name__)
 
 
-def serve() -> None:
-    """Run a session on this process's standard input and output. Does not return: the process ends with its input."""
+def serve(threads: int | None = None) -> None:
+    """Run a session on this process's standard input and output. Does not return: the process ends with its input.
+
+    Args:
+        threads: at most so many for the kernels; None to take what the machine gives.
+    """
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is meant for the client
     requests, answers = claim_standard_streams()
-    session = Session(answers)
+    session = Session(answers, threads)
     drawing = threading.Thread(target=session.draw_forever, name="perse-drawing", daemon=True)
     drawing.start()
     session.read_until_end(requests)
@@ -81,15 +85,17 @@ class Session:
 
     Args:
         answers: where messages to the client are written.
+        threads: at most so many for the kernels, or None.
     """
 
-    def __init__(self, answers: IO[bytes]) -> None:
+    def __init__(self, answers: IO[bytes], threads: int | None = None) -> None:
         self._answers = answers
         self._writing = threading.Lock()
         self._inbox = Inbox()
         self._library = Library()
         self._frames = FrameFiles()
-        self._threads = apply_thread_budget()
+        self._limit = threads
+        self._threads = apply_thread_budget(limit=threads)
 
     def read_until_end(self, requests: IO[bytes]) -> None:
         """Read messages until the client closes its end; whatever breaks the protocol ends the session too."""
@@ -106,7 +112,7 @@ class Session:
 
     def draw_forever(self) -> None:
         """Do the work of the inbox, one task after another, on the calling thread."""
-        apply_thread_budget()  # numba keeps it for each thread
+        apply_thread_budget(limit=self._limit)  # numba keeps it for each thread
         while True:
             work = self._inbox.take()
             self._send(answer_to(work, self._perform))
