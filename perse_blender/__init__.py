@@ -10,21 +10,24 @@ import atexit
 import bpy
 
 from . import (
+    changes,
     compat,
     create,
     diagnostics,
     importing,
     jobs,
     operators,
+    overlay,
     panels,
     paths,
     photo,
+    picking,
     preferences,
     render_engine,
     session,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, changes, overlay, picking, render_engine)
 
 
 def register() -> None:

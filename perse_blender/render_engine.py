@@ -75,14 +75,9 @@ class PerseRenderEngine(bpy.types.RenderEngine):
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Show the newest picture of the viewport and ask for the next."""
-        from .viewport import View, redraw_when_done  # needs the gpu module, which background mode may lack
+        from .rendered import draw_rendered  # needs the gpu module, which background mode may lack
 
-        view = self.__dict__.setdefault("view", View())
-        waits = view.update(context, depsgraph)
-        view.draw(context)
-        self.update_stats("PERSE", view.message)
-        if waits:
-            redraw_when_done(self, view)
+        self.update_stats("PERSE", draw_rendered(self, context, depsgraph))
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         clock = Clock()

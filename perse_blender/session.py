@@ -70,7 +70,7 @@ def prepare(avatars: Sequence[Shown]) -> bool:
     """
     if is_preparing():
         return False
-    task = (_command(), tuple(_stamp(shown) for shown in avatars))
+    task = (_command(), stamps(avatars))
     running = _session.client
     runs = running is not None and running.pid is not None and _session.command == task[0]
     if runs and all(stamp in _session.loaded for stamp in task[1]):
@@ -80,6 +80,15 @@ def prepare(avatars: Sequence[Shown]) -> bool:
     _session.worker = threading.Thread(target=_prepare, args=(task, tuple(avatars)), name="perse-prepare", daemon=True)
     _session.worker.start()
     return False
+
+
+def stamps(avatars: Sequence[Shown]) -> tuple[Stamp, ...]:
+    """The files of `avatars` as they are now, to be compared.
+
+    Raises:
+        EngineFailure: "missing-avatar".
+    """
+    return tuple(_stamp(shown) for shown in avatars)
 
 
 def is_preparing() -> bool:

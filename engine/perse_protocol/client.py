@@ -221,11 +221,20 @@ class EngineClient:
             RequestSuperseded: a newer request of this view took its place.
             EngineFailure: the engine refused, died twice or took too long.
         """
-        answer = self._await(ticket, poll, timeout)
-        if not isinstance(answer, Rendered) or not isinstance(ticket.message, Render) or ticket.planes is None:
-            raise ProtocolError(f"the engine answered a render with {answer.kind}")
-        color, depth = ticket.planes
-        return Picture(color, depth if "depth" in ticket.message.passes else None, answer.timings)
+        return _picture(ticket, self._await(ticket, poll, timeout))
+
+    def finished(self, ticket: Ticket) -> Picture:
+        """The picture of a ticket that is done, at once: what failed is not tried again.
+
+        Raises:
+            RequestCancelled, RequestSuperseded, EngineFailure: as `wait`.
+        """
+        answer = ticket.answer
+        if answer is None:
+            raise ValueError("the ticket is not done")
+        if isinstance(answer, EngineFailure):
+            raise answer
+        return _picture(ticket, answer)
 
     def ping(self, timeout: float = 10.0) -> float:
         """Seconds that the smallest message takes to the engine and back."""
@@ -330,3 +339,10 @@ class EngineClient:
                 if ticket.answer is None:
                     ticket.answer = process.death()
             self._changed.notify_all()
+
+
+def _picture(ticket: Ticket, answer: Message) -> Picture:
+    if not isinstance(answer, Rendered) or not isinstance(ticket.message, Render) or ticket.planes is None:
+        raise ProtocolError(f"the engine answered a render with {answer.kind}")
+    color, depth = ticket.planes
+    return Picture(color, depth if "depth" in ticket.message.passes else None, answer.timings)

@@ -1,0 +1,143 @@
+"""A picture with depth as a card in the 3D view: it hides what is behind it and is hidden by what is before it.
+
+The card is the picture's own frustum cut at the avatar's distance, so that it stays in place while the view moves on and
+the next picture is still being drawn. Its shader says how far away each pixel is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+from mathutils import Matrix
+
+from .perse_protocol import Camera, Picture
+
+NOTHING = 1e9  # depths beyond are of pixels where nothing is
+_STRIDE = 8  # of the pixels that are looked at to find how far away the avatar is
+
+_VERTEX = """
+void main()
+{
+  at = corner;
+  vec3 ray = vec3((corner.x - lens.z) / lens.x, (1.0 - corner.y - lens.w) / lens.y, 1.0);
+  gl_Position = to_clip * vec4(ray * distance, 1.0);
+  gl_Position.z = 0.0; // the fragments say how far away they are
+}
+"""
+
+_FRAGMENT = """
+float depth_at(ivec2 pixel, ivec2 size)
+{
+  float nearest = texelFetch(depths, clamp(pixel, ivec2(0), size - 1), 0).r;
+  // soft edges have no depth of their own: they stand where the nearest solid pixel does
+  for (int reach = 1; reach <= 16 && nearest > NOTHING; reach *= 2) {
+    for (int side = 0; side < 8; side++) {
+      int turn = side < 4 ? side : side + 1;
+      ivec2 step = ivec2(turn % 3 - 1, turn / 3 - 1) * reach;
+      nearest = min(nearest, texelFetch(depths, clamp(pixel + step, ivec2(0), size - 1), 0).r);
+    }
+  }
+  return nearest > NOTHING ? distance : nearest;
+}
+
+void main()
+{
+  vec4 picture = texture(colors, at);
+  if (picture.a < 1.0 / 255.0) {
+    discard;
+  }
+  ivec2 size = textureSize(depths, 0);
+  float z = depth_at(ivec2(at * vec2(size)), size);
+  vec4 clip = to_clip * vec4(vec3((at.x - lens.z) / lens.x, (1.0 - at.y - lens.w) / lens.y, 1.0) * z, 1.0);
+  gl_FragDepth = clamp(0.5 * clip.z / clip.w + 0.5, 0.0, 1.0);
+  color = picture;
+}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """A picture in the graphics card's memory.
+
+    Attributes:
+        colors: premultiplied, scene-linear RGBA.
+        depths: planar camera z.
+        camera: that saw it.
+        distance: from the camera to the card, world units.
+    """
+
+    colors: gpu.types.GPUTexture
+    depths: gpu.types.GPUTexture
+    camera: Camera
+    distance: float
+
+
+def to_card(picture: Picture, camera: Camera) -> Card:
+    """A copy of `picture`, as `camera` saw it, in the graphics card's memory."""
+    assert picture.depth is not None
+    height, width = picture.depth.shape
+    colors = gpu.types.Buffer("FLOAT", width * height * 4, picture.color.reshape(-1))
+    depths = gpu.types.Buffer("FLOAT", width * height, picture.depth.reshape(-1))
+    seen = picture.depth[::_STRIDE, ::_STRIDE]
+    seen = seen[seen < NOTHING]
+    return Card(
+        gpu.types.GPUTexture((width, height), format="RGBA16F", data=colors),
+        gpu.types.GPUTexture((width, height), format="R32F", data=depths),
+        camera,
+        float(np.median(seen)) if seen.size else 1.0,
+    )
+
+
+def draw_card(card: Card, perspective: Matrix) -> None:
+    """Draw `card` where the view with `perspective` (world to clip space) sees it, into colour and depth."""
+    shader, batch = _drawing()
+    camera = card.camera
+    to_world = Matrix([camera.view[row : row + 4] for row in range(0, 16, 4)]).inverted()
+    shader.bind()
+    shader.uniform_float("to_clip", perspective @ to_world)
+    shader.uniform_float(
+        "lens",
+        (camera.fx / camera.width, camera.fy / camera.height, camera.cx / camera.width, camera.cy / camera.height),
+    )
+    shader.uniform_float("distance", card.distance)
+    shader.uniform_sampler("colors", card.colors)
+    shader.uniform_sampler("depths", card.depths)
+    gpu.state.blend_set("ALPHA_PREMULT")
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_mask_set(True)
+    batch.draw(shader)
+    gpu.state.depth_mask_set(False)
+    gpu.state.depth_test_set("NONE")
+    gpu.state.blend_set("NONE")
+
+
+_made: list[tuple[gpu.types.GPUShader, gpu.types.GPUBatch]] = []
+
+
+def _drawing() -> tuple[gpu.types.GPUShader, gpu.types.GPUBatch]:
+    """The shader and the square, made once."""
+    if not _made:
+        between = gpu.types.GPUStageInterfaceInfo("perse_card")
+        between.smooth("VEC2", "at")
+        info = gpu.types.GPUShaderCreateInfo()
+        info.define("NOTHING", f"{NOTHING}")
+        info.push_constant("MAT4", "to_clip")
+        info.push_constant("VEC4", "lens")
+        info.push_constant("FLOAT", "distance")
+        info.sampler(0, "FLOAT_2D", "colors")
+        info.sampler(1, "FLOAT_2D", "depths")
+        info.vertex_in(0, "VEC2", "corner")
+        info.vertex_out(between)
+        info.fragment_out(0, "VEC4", "color")
+        if hasattr(info, "depth_write"):
+            info.depth_write("ANY")
+        info.vertex_source(_VERTEX)
+        info.fragment_source(_FRAGMENT)
+        shader = gpu.shader.create_from_info(info)
+        corners = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+        _made.append((shader, batch_for_shader(shader, "TRI_STRIP", {"corner": corners})))
+    return _made[0]
