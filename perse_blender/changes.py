@@ -5,19 +5,33 @@ from __future__ import annotations
 import bpy
 
 
-class _Count:
-    value = 0
+class _Seen:
+    count = 0
+    everything = 0
+    geometry: dict[int, int] = {}  # noqa: RUF012 one for all
 
 
 def count() -> int:
     """A number that grows whenever an evaluated object may be another than before."""
-    return _Count.value
+    return _Seen.count
+
+
+def geometry_of(uid: int) -> int:
+    """What `count` was when the geometry of the object with this session id was last seen to change."""
+    return max(_Seen.everything, _Seen.geometry.get(uid, 0))
 
 
 @bpy.app.handlers.persistent
-def note(*_arguments: object) -> None:
-    """Something may have changed."""
-    _Count.value += 1
+def note(_scene: object = None, depsgraph: bpy.types.Depsgraph | None = None) -> None:
+    """Something may have changed: what `depsgraph` says, or anything."""
+    _Seen.count += 1
+    if depsgraph is None:
+        _Seen.everything = _Seen.count
+        _Seen.geometry.clear()
+        return
+    for update in depsgraph.updates:
+        if update.is_updated_geometry and isinstance(update.id, bpy.types.Object):
+            _Seen.geometry[update.id.original.session_uid] = _Seen.count
 
 
 CLASSES = ()

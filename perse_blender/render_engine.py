@@ -12,7 +12,8 @@ from . import session
 from .camera import border, pinhole
 from .color import to_working_space, world_color
 from .frame import shown_avatars
-from .perse_protocol import EngineFailure, Picture, ProtocolError, RenderRequest, RequestCancelled
+from .meshes import occluders
+from .perse_protocol import EngineClient, EngineFailure, Picture, ProtocolError, RenderRequest, RequestCancelled
 
 DEPTH = "Depth"
 _FOREIGN_PANELS = {"RENDER_PT_simplify", "RENDER_PT_freestyle", "VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes"}
@@ -81,9 +82,9 @@ class PerseRenderEngine(bpy.types.RenderEngine):
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         clock = Clock()
-        request = self._request(depsgraph)
-        last.collect = clock.lap()
         engine = session.client(self.test_break)
+        request = self._request(depsgraph, engine)
+        last.collect = clock.lap()
         ticket = engine.render(request, self.test_break)
         last.request = clock.lap()
         self.update_stats("", f"PERSE | {len(request.instances)} avatars")
@@ -92,7 +93,7 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         last.engine = float(picture.timings["total"])
         self._hand_over(picture, depsgraph.view_layer.name)
 
-    def _request(self, depsgraph: bpy.types.Depsgraph) -> RenderRequest:
+    def _request(self, depsgraph: bpy.types.Depsgraph, engine: EngineClient) -> RenderRequest:
         scene = depsgraph.scene_eval
         if scene.render.use_multiview:
             raise EngineFailure("stereo", "PERSE renders one view", "turn off Stereoscopy in the output properties")
@@ -100,15 +101,17 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         if source is None:
             raise EngineFailure("no-camera", "the scene has no camera", "add one")
         width, height = self.resolution_x, self.resolution_y
+        avatars = shown_avatars(depsgraph)
         return RenderRequest(
             view="final",
             priority="final",
-            instances=session.instances(shown_avatars(depsgraph), self.test_break),
+            instances=session.instances(avatars, self.test_break),
             camera=pinhole(source.evaluated_get(depsgraph), depsgraph, width, height),
             region=border(scene.render, width, height),
             passes=("combined", "depth") if depsgraph.view_layer.use_pass_z else ("combined",),
             matrix=to_working_space(),
             background=None if scene.render.film_transparent else (*world_color(scene), 1.0),
+            occluders=occluders(depsgraph, engine) if avatars else (),
         )
 
     def _hand_over(self, picture: Picture, layer: str) -> None:

@@ -8,9 +8,11 @@ from gpu_extras.presets import draw_texture_2d
 
 from .card import draw_card
 from .color import to_working_space, world_color
+from .matte import Mattes
 from .viewport import view_of, watch
 
 _offscreens: dict[int, gpu.types.GPUOffScreen] = {}
+_mattes: dict[int, Mattes] = {}
 
 
 def draw_rendered(engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> str:
@@ -25,6 +27,7 @@ def draw_rendered(engine: bpy.types.RenderEngine, context: bpy.types.Context, de
         framebuffer = gpu.state.active_framebuffer_get()
         background = (0.0, 0.0, 0.0, 0.0) if scene.render.film_transparent else (*world_color(scene), 1.0)
         framebuffer.clear(color=background, depth=1.0)
+        _mattes.setdefault(region.as_pointer(), Mattes()).draw(context, depsgraph)
         if view.card is not None:
             draw_card(view.card, context.region_data.perspective_matrix)
     gpu.state.blend_set("ALPHA_PREMULT")
