@@ -14,6 +14,7 @@ from mathutils import Matrix
 
 from . import changes
 from .meshes import Solid, solids, triangles_of
+from .viewport import View, reading
 
 _AMBIENT = 0.35
 
@@ -51,7 +52,22 @@ class _Placed:
     color: tuple[float, ...]
 
 
-class Mattes:
+def draw_meshes(
+    view: View, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph, into_depth_only: bool = False
+) -> None:
+    """Draw all that is no avatar in the viewport of `context` into depth, and into colour if wanted."""
+    if view.mattes is None:
+        view.mattes = _Mattes()
+    gpu.state.color_mask_set(*[not into_depth_only] * 4)
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_mask_set(True)
+    view.mattes.draw(context, depsgraph)
+    gpu.state.depth_mask_set(False)
+    gpu.state.depth_test_set("NONE")
+    gpu.state.color_mask_set(True, True, True, True)
+
+
+class _Mattes:
     """What one viewport shows beside avatars."""
 
     def __init__(self) -> None:
@@ -60,8 +76,8 @@ class Mattes:
         self._read: object = None
 
     def draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Draw into colour and depth."""
-        read = (changes.count(), depsgraph.scene.session_uid, depsgraph.view_layer.name, _local(context.space_data))
+        """Draw all that is there, each in its colour."""
+        read = reading(context, depsgraph)
         if read != self._read:
             self._collect(depsgraph, context.space_data)
             self._read = read
@@ -71,14 +87,10 @@ class Mattes:
         shader.bind()
         shader.uniform_float("to_clip", view.window_matrix)
         shader.uniform_float("straight", 0.0 if view.is_perspective else 1.0)
-        gpu.state.depth_test_set("LESS_EQUAL")
-        gpu.state.depth_mask_set(True)
         for placed in self._placed:
             shader.uniform_float("to_view", view.view_matrix @ placed.model)
             shader.uniform_float("tint", placed.color)
             placed.batch.draw(shader)
-        gpu.state.depth_mask_set(False)
-        gpu.state.depth_test_set("NONE")
 
     def _collect(self, depsgraph: bpy.types.Depsgraph, space: bpy.types.SpaceView3D) -> None:
         """Look at the scene again; only geometry that has changed is sent to the graphics card again."""
@@ -92,10 +104,6 @@ class Mattes:
             batch = self._batches[content].batch
             if batch is not None:
                 self._placed.append(_Placed(batch, Matrix(solid.model.tolist()), _color_of(solid.thing)))
-
-
-def _local(space: bpy.types.SpaceView3D) -> tuple[bool, ...]:
-    return bool(space.local_view), space.use_local_collections, space.show_object_viewport_mesh
 
 
 def _batch_of(solid: Solid) -> _Batch:

@@ -78,7 +78,7 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         """Show the newest picture of the viewport and ask for the next."""
         from .rendered import draw_rendered  # needs the gpu module, which background mode may lack
 
-        self.update_stats("PERSE", draw_rendered(self, context, depsgraph))
+        self.update_stats("PERSE", draw_rendered(context, depsgraph))
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         clock = Clock()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import bpy
 
 from . import changes, session
 from .camera import from_projection
 from .card import Card, to_card
-from .color import to_working_space
 from .frame import Shown, shown_avatars
 from .perse_protocol import (
     Camera,
@@ -62,6 +62,7 @@ class View:
         full_ms: what the last full picture took.
         message: what people should know instead of a picture.
         waits: whether there is something to wait for.
+        mattes, offscreen: the other meshes, and where they and the avatars are put together; see `matte` and `rendered`.
     """
 
     name: str
@@ -73,10 +74,12 @@ class View:
     full_ms: float = 0.0
     message: str = ""
     waits: bool = False
+    mattes: Any = None
+    offscreen: Any = None
     _deaths: int = 0
     _read: Hashable = None
     _avatars: tuple[Shown, ...] = ()
-    _states: Hashable = field(default=())
+    _states: Hashable = ()
 
     def update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph, matrix: Numbers | None = None) -> bool:
         """Take a finished picture and ask for the next; whether there is something to wait for.
@@ -109,17 +112,9 @@ class View:
 
     def _collect(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Read the scene again where it may have changed."""
-        space = context.space_data
-        read = (
-            changes.count(),
-            depsgraph.scene.session_uid,
-            depsgraph.view_layer.name,
-            bool(space.local_view),
-            space.use_local_collections,
-            space.show_object_viewport_mesh,
-        )
+        read = reading(context, depsgraph)
         if read != self._read:
-            self._avatars = shown_avatars(depsgraph, space)
+            self._avatars = shown_avatars(depsgraph, context.space_data)
             self._states = tuple(avatar.state for avatar in self._avatars)
             self._read = read
 
@@ -180,6 +175,19 @@ class View:
         self.shown = self.asked
 
 
+def reading(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Hashable:
+    """What the viewport of `context` shows is the same as long as this is."""
+    space = context.space_data
+    return (
+        changes.count(),
+        depsgraph.scene.session_uid,
+        depsgraph.view_layer.name,
+        bool(space.local_view),
+        space.use_local_collections,
+        space.show_object_viewport_mesh,
+    )
+
+
 def view_camera(context: bpy.types.Context) -> Camera:
     """The pinhole that the viewport of `context` looks through."""
     region, view = context.region, context.region_data
@@ -222,6 +230,8 @@ def view_of(region: bpy.types.Region) -> View:
 
 def forget_views() -> None:
     """Give up all pictures, shown or on their way."""
+    if bpy.app.timers.is_registered(_look):
+        bpy.app.timers.unregister(_look)
     for view in _views.values():
         view.close()
     _views.clear()
@@ -231,12 +241,6 @@ def watch() -> None:
     """Redraw viewports once what they wait for may be there."""
     if not bpy.app.timers.is_registered(_look):
         bpy.app.timers.register(_look, first_interval=_POLL)
-
-
-def stop_watching() -> None:
-    """Undo `watch`."""
-    if bpy.app.timers.is_registered(_look):
-        bpy.app.timers.unregister(_look)
 
 
 def _look() -> float | None:
