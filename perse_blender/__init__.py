@@ -14,6 +14,7 @@ from . import (
     compat,
     create,
     diagnostics,
+    idle,
     importing,
     jobs,
     operators,
@@ -27,7 +28,7 @@ from . import (
     session,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, changes, overlay, picking, render_engine)
+_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, changes, overlay, picking, idle, render_engine)
 
 
 def register() -> None:

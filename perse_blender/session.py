@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ Stamp = tuple[str, int, int]
 
 @dataclass
 class _Session:
-    """The running client and what it has loaded: path, time and size of a file to the engine's name for it."""
+    """The running client, what it has loaded (path, time and size of a file to the engine's name), and when it was used."""
 
     command: tuple[str, ...] = ()
     client: EngineClient | None = None
@@ -28,6 +29,7 @@ class _Session:
     loaded: dict[Stamp, str] = field(default_factory=dict)
     worker: threading.Thread | None = None
     failed: tuple[object, EngineFailure] | None = None
+    used: float = 0.0
 
 
 _session = _Session()
@@ -41,6 +43,7 @@ def client(poll: Poll | None = None) -> EngineClient:
         EngineFailure: there is no engine, or it cannot be started.
     """
     with _lock:
+        _session.used = time.monotonic()
         command = _command()
         if _session.client is None or _session.command != command:
             stop()
@@ -105,6 +108,14 @@ def stop() -> None:
         _session.welcome = None
         _session.loaded.clear()
         _session.failed = None
+
+
+def idle_seconds() -> float:
+    """For how long the engine has run without anything to do; 0 where it does not run."""
+    running = _session.client
+    if running is None or running.pid is None or running.is_busy or is_preparing():
+        return 0.0
+    return time.monotonic() - _session.used
 
 
 def status() -> str:

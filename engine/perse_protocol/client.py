@@ -295,6 +295,12 @@ class EngineClient:
         process = self._process
         return process.pid if process is not None and process.alive else None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything that was asked for has not been answered."""
+        with self._changed:
+            return bool(self._tickets)
+
     def __enter__(self) -> EngineClient:
         return self
 
