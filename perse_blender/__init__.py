@@ -28,7 +28,21 @@ from . import (
     session,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, changes, overlay, picking, idle, render_engine)
+_PARTS = (
+    preferences,
+    importing,
+    create,
+    operators,
+    diagnostics,
+    photo,
+    panels,
+    paths,
+    changes,
+    overlay,
+    picking,
+    idle,
+    render_engine,
+)
 
 
 def register() -> None:

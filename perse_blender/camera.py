@@ -96,11 +96,18 @@ def border_in_view(context: bpy.types.Context, scene: bpy.types.Scene) -> tuple[
         render = scene.render
         limits = (render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y)
         to_world = camera.matrix_world.normalized()
-        corners = [view.perspective_matrix @ (to_world @ corner).to_4d() for corner in camera.data.view_frame(scene=scene)]
+        corners = [
+            view.perspective_matrix @ (to_world @ corner).to_4d() for corner in camera.data.view_frame(scene=scene)
+        ]
         across = [(corner.x / corner.w + 1) / 2 for corner in corners]
         upwards = [(corner.y / corner.w + 1) / 2 for corner in corners]
     elif space.use_render_border:
-        limits = (space.render_border_min_x, space.render_border_max_x, space.render_border_min_y, space.render_border_max_y)
+        limits = (
+            space.render_border_min_x,
+            space.render_border_max_x,
+            space.render_border_min_y,
+            space.render_border_max_y,
+        )
         across = upwards = [0.0, 1.0]
     else:
         return None

@@ -1,14 +1,13 @@
 """A picture with depth as a card in the 3D view: it hides what is behind it and is hidden by what is before it.
 
-The card is the picture's own frustum cut at the avatar's distance, so that it stays in place while the view moves on and
-the next picture is still being drawn. Its shader says how far away each pixel is.
+The card is the picture's own frustum cut at the avatar's distance, so that it stays in place while the view moves on
+and the next picture is still being drawn. Its shader says how far away each pixel is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bpy
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader

@@ -8,7 +8,7 @@ import bpy
 class _Seen:
     count = 0
     everything = 0
-    geometry: dict[int, int] = {}  # noqa: RUF012 one for all
+    geometry: dict[int, int] = {}
 
 
 def count() -> int:

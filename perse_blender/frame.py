@@ -51,9 +51,7 @@ class Shown:
         return (str(self.path), self.model.tobytes(), tuple(self.sliders.items()), self.transforms.tobytes())
 
 
-def shown_avatars(
-    depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3D | None = None
-) -> tuple[Shown, ...]:
+def shown_avatars(depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3D | None = None) -> tuple[Shown, ...]:
     """Every avatar that `depsgraph` shows, instances included.
 
     Args:

@@ -10,8 +10,8 @@ from bpy_extras.io_utils import ImportHelper
 
 from .avatar_file import read_avatar
 from .avatars import CONTENT, PROXY, content_hash, link_file
-from .perse_protocol import EngineFailure
 from .overlay import proxy_display
+from .perse_protocol import EngineFailure
 from .proxy import new_proxy, tie_to_rig
 from .rig import add_bones, move_pivots, new_armature
 from .sliders import add_sliders

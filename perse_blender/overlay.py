@@ -1,4 +1,4 @@
-"""Avatars in viewports that another engine draws: Solid, Material Preview, and Rendered with another engine than PERSE."""
+"""Avatars in viewports that Blender draws: Solid, Material Preview, and Rendered with another engine than PERSE."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _handles: list[Any] = []
 
 
 def shows_card(scene: bpy.types.Scene, shading: bpy.types.View3DShading) -> bool:
-    """Whether a viewport with this `shading` shows avatars on a card: not in Wireframe, nor where PERSE itself draws."""
+    """Whether a viewport with this `shading` shows avatars on cards: not in Wireframe, nor where PERSE itself draws."""
     if not scene.perse_viewport or shading.type == "WIREFRAME":
         return False
-    return shading.type != "RENDERED" or scene.render.engine != "PERSE"
+    return shading.type != "RENDERED" or str(scene.render.engine) != "PERSE"
 
 
 def proxy_display(scene: bpy.types.Scene) -> Any:

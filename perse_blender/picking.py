@@ -1,4 +1,4 @@
-"""Click on an avatar to select it: its proxy is not drawn where the avatar itself is, so Blender finds nothing there."""
+"""Click on an avatar to select it: its proxy is not drawn where the avatar itself is, so Blender finds nothing."""
 
 from __future__ import annotations
 

@@ -37,9 +37,7 @@ def draw_rendered(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) ->
     return view.message
 
 
-def _put_together(
-    view: View, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph
-) -> gpu.types.GPUOffScreen:
+def _put_together(view: View, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> gpu.types.GPUOffScreen:
     scene = depsgraph.scene_eval
     offscreen = _offscreen(view, context.region)
     with offscreen.bind():

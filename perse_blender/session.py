@@ -21,7 +21,7 @@ Stamp = tuple[str, int, int]
 
 @dataclass
 class _Session:
-    """The running client, what it has loaded (path, time and size of a file to the engine's name), and when it was used."""
+    """The running client, when it was used, and what it has loaded: path, time and size of a file to its name."""
 
     command: tuple[str, ...] = ()
     client: EngineClient | None = None

@@ -62,7 +62,8 @@ class View:
         full_ms: what the last full picture took.
         message: what people should know instead of a picture.
         waits: whether there is something to wait for.
-        mattes, offscreen: the other meshes, and where they and the avatars are put together; see `matte` and `rendered`.
+        mattes: the other meshes; see `matte`.
+        offscreen: where they and the avatars are put together; see `rendered`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Triangles' way from the client to its engine: a file for each mesh, named after what is in it, so that it is sent once.
+"""Triangles' way from the client to its engine: a file for each mesh, named after its content, so that it is sent once.
 
 Layout of a mesh file, no header: corners (V, 3) float32, then triangles (T, 3) int32, indices of corners.
 """
@@ -45,9 +45,9 @@ class MeshStore:
         Raises:
             EngineFailure: "no-space".
         """
-        content = np.ascontiguousarray(corners, np.float32).tobytes() + np.ascontiguousarray(
-            triangles, np.int32
-        ).tobytes()
+        content = (
+            np.ascontiguousarray(corners, np.float32).tobytes() + np.ascontiguousarray(triangles, np.int32).tobytes()
+        )
         name = hashlib.blake2b(content, digest_size=20, salt=len(corners).to_bytes(8, "little")).hexdigest()
         known = self._files.pop(name, None)
         if known is None:
@@ -90,7 +90,7 @@ def read_mesh(mesh: MeshFile) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         raise EngineFailure("mesh-file", "a mesh file has not the size that was announced", "restart the engine")
     corners = np.frombuffer(content, np.float32, mesh.corners * 3).reshape(-1, 3)
     triangles = np.frombuffer(content, np.int32, mesh.triangles * 3, offset=mesh.corners * _CORNER).reshape(-1, 3)
-    if triangles.size and not (0 <= triangles.min() and triangles.max() < mesh.corners):
+    if triangles.size and not (triangles.min() >= 0 and triangles.max() < mesh.corners):
         raise EngineFailure("mesh-file", "a triangle of a mesh names a corner that is not there", "restart the engine")
     return corners, triangles
 
@@ -103,7 +103,9 @@ def size_of(mesh: MeshFile) -> int:
 def _write(path: Path, content: bytes) -> None:
     partial = path.with_suffix(".part")
     try:
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:
+        with open(
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600), "wb"
+        ) as file:
             file.write(content)
         os.replace(partial, path)
     except OSError:

@@ -27,9 +27,7 @@ def looking_through(camera: bpy.types.Object, size: int) -> types.SimpleNamespac
     projection = camera.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=size, y=size)
     view = types.SimpleNamespace(window_matrix=projection, view_matrix=camera.matrix_world.inverted())
     region = types.SimpleNamespace(width=size, height=size)
-    space = next(
-        area.spaces.active for screen in bpy.data.screens for area in screen.areas if area.type == "VIEW_3D"
-    )
+    space = next(area.spaces.active for screen in bpy.data.screens for area in screen.areas if area.type == "VIEW_3D")
     space.clip_start = camera.data.clip_start
     return types.SimpleNamespace(region=region, region_data=view, space_data=space)
 
@@ -67,7 +65,8 @@ def test_it_follows_sliders_and_asks_for_nothing_at_rest(scene, avatar, viewport
     settle(view, context)
     before, shown = view.card, view.shown
     settle(view, context)
-    assert view.shown is shown and view.ticket is None
+    assert view.shown is shown
+    assert view.ticket is None
     avatar["attr_hair_red"] = 1.0
     avatar.update_tag()
     settle(view, context)
@@ -142,7 +141,8 @@ def test_hidden_avatars_are_not_shown(scene, avatar, viewport):
     avatar.children[0].hide_set(True)
     bpy.context.view_layer.update()
     settle(view, context)
-    assert view.card is None and view.shown is None
+    assert view.card is None
+    assert view.shown is None
 
 
 def test_object_types_that_the_viewport_leaves_out_are_not_shown(scene, avatar, viewport):

@@ -75,7 +75,7 @@ class MeshFiles:
         """
         needed = {occluder.mesh for occluder in render.occluders}
         for mesh in needed:
-            self._meshes[mesh] = self._meshes.pop(mesh, None) or read_mesh(mesh)  # the newest last
+            self._meshes[mesh] = self._meshes.pop(mesh) if mesh in self._meshes else read_mesh(mesh)  # the newest last
         size = sum(map(size_of, self._meshes))
         for mesh in tuple(self._meshes):
             if size <= BUDGET or mesh in needed:

@@ -143,6 +143,7 @@ def _blend_tile(
 
 @njit(**KERNEL)
 def is_full(through: Floats) -> bool:
+    """Whether so little light passes through each pixel of a tile that nothing more would show."""
     most = load(through, 0)
     for place in range(LANES, PLANE, LANES):
         t = load(through, place)

@@ -1,7 +1,7 @@
 """Gaussians behind a barrier: what lies beyond it adds nothing. CPU only.
 
-A pixel's light is the mean over several places in it of what comes before the barrier there. As a Gaussian's weight does
-not depend on what is behind it, that is the sum of all weights, each times the share of places that see it.
+A pixel's light is the mean over several places in it of what comes before the barrier there. As a Gaussian's weight
+does not depend on what is behind it, that is the sum of all weights, each times the share of places that see it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OWN = 6  # planes before those of the barrier
 _SPLATS_BETWEEN_CHECKS = 16
 
 Barrier = Callable[[Camera], NDArray[np.float32]]
-"""Planar camera z of the barrier, (8, H, W), at eight places of each pixel of the camera's picture; infinite for none."""
+"""Planar camera z of the barrier, (8, H, W), at eight places of each pixel of the camera; infinite where none is."""
 
 
 def rasterize_before(gaussians: Gaussians, camera: Camera, barrier: Barrier) -> Image:
@@ -47,7 +47,9 @@ def rasterize_before(gaussians: Gaussians, camera: Camera, barrier: Barrier) -> 
         bottom = min(height, (int(rows.max()) + 1) * TILE_HEIGHT)
         depths = barrier(camera.cropped(left, top, right - left, bottom - top))
         with kernels:
-            _blend(binned.splats, binned.tile_starts, binned.pair_splats, depths, left, top, color, alpha, depth, workers)
+            _blend(
+                binned.splats, binned.tile_starts, binned.pair_splats, depths, left, top, color, alpha, depth, workers
+            )
     return Image(color, alpha, depth)
 
 
@@ -159,6 +161,4 @@ def _blend(
     """Draw the binned splats before the barrier `depths` (8, h, w) of the window that begins at left and top."""
     counter = np.zeros(1, np.int64)
     for _ in prange(workers):
-        _blend_tiles(
-            splats, tile_starts, pair_splats, depths, window_left, window_top, color, alpha, depth, counter
-        )
+        _blend_tiles(splats, tile_starts, pair_splats, depths, window_left, window_top, color, alpha, depth, counter)

@@ -47,7 +47,8 @@ def test_a_barrier_behind_everything_changes_nothing(gaussians):
 
 def test_a_barrier_before_everything_hides_it(gaussians):
     image = rasterize_before(gaussians, CAMERA, wall(0.5))
-    assert not image.color.any() and not image.alpha.any()
+    assert not image.color.any()
+    assert not image.alpha.any()
     assert (image.depth == np.float32(1e10)).all()
 
 
