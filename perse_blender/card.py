@@ -91,17 +91,23 @@ def to_card(picture: Picture, camera: Camera) -> Card:
     )
 
 
+def card_matrix(camera: Camera, perspective: Matrix) -> Matrix:
+    """From the space of the picture's `camera` to the clip space of a view with `perspective`, world to clip space."""
+    to_camera = Matrix([camera.view[row : row + 4] for row in range(0, 16, 4)])
+    return perspective @ to_camera.inverted()
+
+
+def card_lens(camera: Camera) -> tuple[float, float, float, float]:
+    """Focal lengths and principal point of `camera` as shares of its picture; y grows downwards."""
+    return (camera.fx / camera.width, camera.fy / camera.height, camera.cx / camera.width, camera.cy / camera.height)
+
+
 def draw_card(card: Card, perspective: Matrix) -> None:
     """Draw `card` where the view with `perspective` (world to clip space) sees it, into colour and depth."""
     shader, batch = _drawing()
-    camera = card.camera
-    to_world = Matrix([camera.view[row : row + 4] for row in range(0, 16, 4)]).inverted()
     shader.bind()
-    shader.uniform_float("to_clip", perspective @ to_world)
-    shader.uniform_float(
-        "lens",
-        (camera.fx / camera.width, camera.fy / camera.height, camera.cx / camera.width, camera.cy / camera.height),
-    )
+    shader.uniform_float("to_clip", card_matrix(card.camera, perspective))
+    shader.uniform_float("lens", card_lens(card.camera))
     shader.uniform_float("distance", card.distance)
     shader.uniform_sampler("colors", card.colors)
     shader.uniform_sampler("depths", card.depths)

@@ -140,3 +140,35 @@ def test_an_engine_that_was_restarted_gets_them_again(free, avatar, render, part
     before = combined(render())
     part("session").stop()
     assert np.abs(combined(render()) - before).max() < 1e-4
+
+
+def test_moving_an_object_leaves_its_geometry_and_bending_it_does_not(scene, part):
+    changes = part("changes")
+    wall = plane("wall", 0.0, 1.0, -0.5)
+    before = changes.count()
+    wall.location.x = 1.0
+    bpy.context.view_layer.update()
+    assert changes.count() > before
+    assert changes.geometry_of(wall.session_uid) <= before
+    wall.data.vertices[0].co.z = -2.0
+    wall.data.update()
+    bpy.context.view_layer.update()
+    assert changes.geometry_of(wall.session_uid) > before
+
+
+def test_viewports_leave_out_what_is_displayed_as_lines(scene, avatar, part):
+    space = next(area.spaces.active for screen in bpy.data.screens for area in screen.areas if area.type == "VIEW_3D")
+
+    def shown() -> list[str]:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        return [solid.thing.name for solid in part("meshes").solids(depsgraph, space)]
+
+    wall = plane("wall", 0.0, 1.0, -0.5)
+    assert shown() == ["wall"]
+    wall.display_type = "WIRE"
+    bpy.context.view_layer.update()
+    assert shown() == []
+    wall.display_type = "TEXTURED"
+    wall.hide_set(True)
+    bpy.context.view_layer.update()
+    assert shown() == []

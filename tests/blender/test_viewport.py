@@ -223,6 +223,24 @@ def test_a_border_in_the_camera_view_is_where_the_frame_is(scene, part):
     assert part("camera").border_in_view(context, scene) is None
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_cards_pixels_go_back_to_where_they_were_seen(part, flat):
+    """What the card's shader does: pixel and depth of the picture's camera to the clip space of any later view."""
+    projection = Matrix(((3, 0, 0, 0.1), (0, 4, 0, -0.2), (0, 0, -0.002, 0), (0, 0, 0, 1)))
+    if not flat:
+        projection = Matrix(((3, 0, 0.1, 0), (0, 4, -0.2, 0), (0, 0, -1.002, -0.02), (0, 0, -1, 0)))
+    to_view = Matrix.Translation((0, 0, -2)) @ Matrix.Rotation(0.4, 4, "X")
+    camera = part("camera").from_projection(projection, to_view.inverted(), 400, 300, 0.01)
+    later = Matrix(((2, 0, 0, 0), (0, 2, 0, 0), (0, 0, -1.002, -0.02), (0, 0, -1, 0))) @ Matrix.Translation((0, 0, -1))
+    to_clip, lens = part("card").card_matrix(camera, later), part("card").card_lens(camera)
+    for point in (Vector((0, 0, 0)), Vector((0.05, -0.1, 0.1)), Vector((-0.1, 0.1, -0.1))):
+        x, y, z, _ = np.reshape(camera.view, (4, 4)) @ [*point, 1]
+        across = (camera.fx * x / z + camera.cx) / 400
+        upwards = 1 - (camera.fy * y / z + camera.cy) / 300
+        ray = Vector(((across - lens[2]) / lens[0], (1 - upwards - lens[3]) / lens[1], 1))
+        assert list(to_clip @ (ray * z).to_4d()) == pytest.approx(list(later @ point.to_4d()), abs=1e-3)
+
+
 def test_orthographic_views_have_no_perspective(part):
     projection = Matrix(((3, 0, 0, 0.1), (0, 4, 0, -0.2), (0, 0, -0.002, 0), (0, 0, 0, 1)))
     to_view = Matrix.Rotation(0.4, 4, "X") @ Matrix.Translation((0.1, 0.2, 0.3))
