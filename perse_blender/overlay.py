@@ -53,8 +53,8 @@ def _draw() -> None:
 
 
 def _has_depth(space: bpy.types.SpaceView3D) -> bool:
-    """Whether Blender has left the scene's depth: without overlays only Solid does."""
-    return space.overlay.show_overlays or space.shading.type == "SOLID"
+    """Whether Blender has left the scene's depth: without overlays only opaque Solid does."""
+    return space.overlay.show_overlays or (space.shading.type == "SOLID" and not space.shading.show_xray)
 
 
 def _write() -> None:

@@ -98,9 +98,12 @@ class Trace:
         viewport, overlay, changes, engine = part("viewport"), part("overlay"), part("changes"), part("render_engine")
         viewport.to_card = self.upload(viewport.to_card)
         viewport._look = self.around("timer", viewport._look)
-        engine.PerseRenderEngine.view_draw = self.around("view_draw", engine.PerseRenderEngine.view_draw)
+        view_draw = self.around("view_draw", engine.PerseRenderEngine.view_draw)
+        # Blender counts the arguments that a method names
+        engine.PerseRenderEngine.view_draw = lambda self, context, depsgraph: view_draw(self, context, depsgraph)
         for panel in (cls for cls in part("panels").CLASSES if issubclass(cls, bpy.types.Panel)):
-            panel.draw = self.around("panel", panel.draw)
+            draw = self.around("panel", panel.draw)
+            panel.draw = lambda self, context, draw=draw: draw(self, context)
         for event in changes._EVENTS:
             handlers = getattr(bpy.app.handlers, event)
             handlers[handlers.index(changes.note)] = self.around("handler", changes.note)
