@@ -102,8 +102,7 @@ class Trace:
         # Blender counts the arguments that a method names
         engine.PerseRenderEngine.view_draw = lambda self, context, depsgraph: view_draw(self, context, depsgraph)
         for panel in (cls for cls in part("panels").CLASSES if issubclass(cls, bpy.types.Panel)):
-            draw = self.around("panel", panel.draw)
-            panel.draw = lambda self, context, draw=draw: draw(self, context)
+            panel.draw = _as_draw(self.around("panel", panel.draw))
         for event in changes._EVENTS:
             handlers = getattr(bpy.app.handlers, event)
             handlers[handlers.index(changes.note)] = self.around("handler", changes.note)
@@ -111,6 +110,10 @@ class Trace:
         space.draw_handler_remove(overlay._handles[0], "WINDOW")
         overlay._handles[0] = space.draw_handler_add(self.around("card", overlay._draw), (), "WINDOW", "POST_VIEW")
         space.draw_handler_add(self.note_drawn, (), "WINDOW", "POST_PIXEL")
+
+
+def _as_draw(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, context: function(self, context)
 
 
 def area() -> bpy.types.Area:
