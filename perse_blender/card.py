@@ -6,17 +6,19 @@ and the next picture is still being drawn. Its shader says how far away each pix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
+from numpy.typing import NDArray
 
 from .perse_protocol import Camera, Picture
 
 NOTHING = 1e9  # depths beyond are of pixels where nothing is
 _STRIDE = 8  # of the pixels that are looked at to find how far away the avatar is
+_LOOKED = 3  # one pixel in so many, a side, is looked at to find where the avatar is
 
 _VERTEX = """
 void main()
@@ -75,20 +77,54 @@ class Card:
     distance: float
 
 
-def to_card(picture: Picture, camera: Camera) -> Card:
-    """A copy of `picture`, as `camera` saw it, in the graphics card's memory."""
+def to_card(picture: Picture, camera: Camera) -> Card | None:
+    """A copy of `picture`, as `camera` saw it, in the graphics card's memory; None where it is empty.
+
+    Only the part that shows something is kept, for less to upload and to draw.
+    """
     assert picture.depth is not None
-    height, width = picture.depth.shape
-    colors = gpu.types.Buffer("FLOAT", width * height * 4, picture.color.reshape(-1))
-    depths = gpu.types.Buffer("FLOAT", width * height, picture.depth.reshape(-1))
-    seen = picture.depth[::_STRIDE, ::_STRIDE]
+    rows, columns = shown_part(picture.color[..., 3])
+    if not (rows.stop and columns.stop):
+        return None
+    color, depth = (
+        np.ascontiguousarray(picture.color[rows, columns]),
+        np.ascontiguousarray(picture.depth[rows, columns]),
+    )
+    height, width = depth.shape
+    seen = depth[::_STRIDE, ::_STRIDE]
     seen = seen[seen < NOTHING]
+    colors = gpu.types.Buffer("FLOAT", width * height * 4, color.reshape(-1))
+    depths = gpu.types.Buffer("FLOAT", width * height, depth.reshape(-1))
     return Card(
         gpu.types.GPUTexture((width, height), format="RGBA16F", data=colors),
         gpu.types.GPUTexture((width, height), format="R32F", data=depths),
-        camera,
+        cropped(camera, rows, columns),
         float(np.median(seen)) if seen.size else 1.0,
     )
+
+
+def shown_part(alpha: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Rows and columns of (H, W) `alpha` outside which it is 0, give or take a pixel; both end at 0 where it all is."""
+    some = alpha[::_LOOKED, ::_LOOKED] > 0
+    return _span(some.any(1), alpha.shape[0]), _span(some.any(0), alpha.shape[1])
+
+
+def cropped(camera: Camera, rows: slice, columns: slice) -> Camera:
+    """The camera of these `rows`, from the bottom up, and `columns` of its picture."""
+    return replace(
+        camera,
+        cx=camera.cx - columns.start,
+        cy=camera.cy - (camera.height - rows.stop),
+        width=columns.stop - columns.start,
+        height=rows.stop - rows.start,
+    )
+
+
+def _span(some: NDArray[np.bool_], size: int) -> slice:
+    found = np.flatnonzero(some)
+    if not len(found):
+        return slice(0, 0)
+    return slice(max(0, (int(found[0]) - 1) * _LOOKED), min(size, (int(found[-1]) + 2) * _LOOKED))
 
 
 def card_matrix(camera: Camera, perspective: Matrix) -> Matrix:

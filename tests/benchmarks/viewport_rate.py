@@ -149,7 +149,7 @@ def region() -> bpy.types.Region:
 def at_rest() -> bool:
     """Whether the viewport's picture is there, in full."""
     view = part("viewport").view_of(region())
-    return view.card is not None and view.ticket is None and view.card.camera.width == region().width
+    return view.shown is not None and view.ticket is None and view.shown.camera.width == region().width
 
 
 def settle() -> Iterator[float]:

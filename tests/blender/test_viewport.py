@@ -223,6 +223,23 @@ def test_a_border_in_the_camera_view_is_where_the_frame_is(scene, part):
     assert part("camera").border_in_view(context, scene) is None
 
 
+def test_the_part_that_is_uploaded_holds_all_that_shows(part):
+    card = part("card")
+    alpha = np.zeros((90, 120), np.float32)
+    assert card.shown_part(alpha) == (slice(0, 0), slice(0, 0))
+    alpha[31:52, 44:80] = 0.5
+    rows, columns = card.shown_part(alpha)
+    assert rows.start <= 31
+    assert 52 <= rows.stop < 60
+    assert columns.start <= 44
+    assert 80 <= columns.stop < 88
+    assert card.shown_part(np.ones((90, 120), np.float32)) == (slice(0, 90), slice(0, 120))
+    whole = part("camera").from_projection(Matrix.Identity(4) * 0.5, Matrix.Identity(4), 120, 90, 0.01)
+    small = card.cropped(whole, rows, columns)
+    assert (small.width, small.height) == (columns.stop - columns.start, rows.stop - rows.start)
+    assert (whole.cx - small.cx, whole.cy - small.cy) == (columns.start, 90 - rows.stop)
+
+
 @pytest.mark.parametrize("flat", [False, True])
 def test_a_cards_pixels_go_back_to_where_they_were_seen(part, flat):
     """What the card's shader does: pixel and depth of the picture's camera to the clip space of any later view."""
