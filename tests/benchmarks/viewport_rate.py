@@ -97,6 +97,7 @@ class Trace:
         """Time all that runs on the main thread."""
         viewport, overlay, changes, engine = part("viewport"), part("overlay"), part("changes"), part("render_engine")
         viewport.to_card = self.upload(viewport.to_card)
+        viewport.View.update = self.around("state and request", viewport.View.update)
         viewport._look = self.around("timer", viewport._look)
         view_draw = self.around("view_draw", engine.PerseRenderEngine.view_draw)
         # Blender counts the arguments that a method names
