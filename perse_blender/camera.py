@@ -81,3 +81,43 @@ def border(render: bpy.types.RenderSettings, width: int, height: int) -> Region 
     if right <= left or top <= bottom:
         raise EngineFailure("empty-border", "the render border holds no pixel", "draw it larger or turn it off")
     return Region(left, height - top, right - left, top - bottom)
+
+
+def border_in_view(context: bpy.types.Context, scene: bpy.types.Scene) -> tuple[int, int, int, int] | None:
+    """The part of the viewport of `context` that a render border leaves: left, bottom, width, height; or None.
+
+    Seen through the camera it is the output's border, in other views the viewport's own (Ctrl B).
+    """
+    space, view, region = context.space_data, context.region_data, context.region
+    if view.view_perspective == "CAMERA":
+        camera = space.camera if space.use_local_camera else scene.camera
+        if not scene.render.use_border or camera is None or camera.type != "CAMERA":
+            return None
+        render = scene.render
+        limits = (render.border_min_x, render.border_max_x, render.border_min_y, render.border_max_y)
+        to_world = camera.matrix_world.normalized()
+        corners = [
+            view.perspective_matrix @ (to_world @ corner).to_4d() for corner in camera.data.view_frame(scene=scene)
+        ]
+        across = [(corner.x / corner.w + 1) / 2 for corner in corners]
+        upwards = [(corner.y / corner.w + 1) / 2 for corner in corners]
+    elif space.use_render_border:
+        limits = (
+            space.render_border_min_x,
+            space.render_border_max_x,
+            space.render_border_min_y,
+            space.render_border_max_y,
+        )
+        across = upwards = [0.0, 1.0]
+    else:
+        return None
+    left, right = _between(across, limits[0], limits[1], region.width)
+    bottom, top = _between(upwards, limits[2], limits[3], region.height)
+    return left, bottom, right - left, top - bottom
+
+
+def _between(ends: list[float], low: float, high: float, pixels: int) -> tuple[int, int]:
+    """From `low` to `high` of the way between the ends, in whole pixels of `pixels`."""
+    start, size = min(ends), max(ends) - min(ends)
+    first, last = (min(max(round((start + share * size) * pixels), 0), pixels) for share in (low, high))
+    return first, max(first, last)

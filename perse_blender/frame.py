@@ -7,7 +7,7 @@ joints are the deforming bones' matrices, so constraints and drivers count; attr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,16 +46,24 @@ class Shown:
     sliders: Mapping[str, float]
     transforms: NDArray[np.float64]
 
+    @property
+    def state(self) -> Hashable:
+        """What its picture depends on, to be compared."""
+        return (str(self.path), self.model.tobytes(), tuple(self.sliders.items()), self.transforms.tobytes())
 
-def shown_avatars(depsgraph: bpy.types.Depsgraph) -> tuple[Shown, ...]:
+
+def shown_avatars(depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3D | None = None) -> tuple[Shown, ...]:
     """Every avatar that `depsgraph` shows, instances included.
+
+    Args:
+        viewport: leaves out what its local view, local collections and object types hide.
 
     Raises:
         EngineFailure: "not-a-number", "missing-avatar".
     """
     states: dict[int, Shown] = {}
     found = []
-    for proxy, world in _proxies(depsgraph):
+    for proxy, world in _proxies(depsgraph, viewport):
         key = proxy.as_pointer()
         if key not in states:
             states[key] = _state(proxy, depsgraph)
@@ -66,10 +74,15 @@ def shown_avatars(depsgraph: bpy.types.Depsgraph) -> tuple[Shown, ...]:
     return tuple(found)
 
 
-def _proxies(depsgraph: bpy.types.Depsgraph) -> Iterator[tuple[bpy.types.Object, Matrix]]:
+def _proxies(
+    depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3D | None
+) -> Iterator[tuple[bpy.types.Object, Matrix]]:
     for instance in depsgraph.object_instances:
         thing = instance.object
-        if thing is not None and is_proxy(thing) and (instance.is_instance or instance.show_self):
+        if thing is None or not is_proxy(thing) or not (instance.is_instance or instance.show_self):
+            continue
+        owner = instance.parent if instance.is_instance else thing
+        if viewport is None or owner is None or owner.original.visible_in_viewport_get(viewport):
             yield thing, instance.matrix_world.copy()
 
 

@@ -11,6 +11,7 @@ from bpy_extras.io_utils import ImportHelper
 from .avatar_file import read_avatar
 from .avatars import CONTENT, PROXY, content_hash, link_file
 from .gaze import add_gaze
+from .overlay import proxy_display
 from .perse_protocol import EngineFailure
 from .proxy import new_proxy, tie_to_rig
 from .rig import add_bones, move_pivots, new_armature
@@ -50,6 +51,7 @@ def import_avatar(path: Path, context: bpy.types.Context) -> bpy.types.Object:
     link_file(rig, path)
     rig[CONTENT] = content_hash(path)
     proxy[PROXY] = True
+    proxy.display_type = proxy_display(context.scene)
     tie_to_rig(proxy, rig, avatar)
     move_pivots(rig, proxy.data.shape_keys, [style.name for style in avatar.styles], avatar.joint_style_directions)
     return rig

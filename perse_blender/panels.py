@@ -106,6 +106,7 @@ class PERSE_PT_render(Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         scene = context.scene
+        layout.prop(scene, "perse_viewport")
         if scene.render.engine != "PERSE":
             layout.operator("perse.use_engine", icon="RENDER_STILL")
             return

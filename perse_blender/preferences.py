@@ -33,6 +33,14 @@ class PersePreferences(bpy.types.AddonPreferences):
         description="Folder of the avatar library; empty means a folder of your own user data",
         subtype="DIR_PATH",
     )
+    idle_minutes: bpy.props.IntProperty(
+        name="Free Memory After",
+        description="End the engine, and so free its memory, when nothing was asked of it for so many minutes. "
+        "The next picture starts it again. 0 keeps it until Blender quits",
+        default=10,
+        min=0,
+        soft_max=120,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         from .install import draw_card  # which imports this
@@ -40,6 +48,7 @@ class PersePreferences(bpy.types.AddonPreferences):
         layout = self.layout
         draw_card(layout)
         layout.prop(self, "library_path", placeholder=str(library_folder()))
+        layout.prop(self, "idle_minutes")
         header, body = layout.panel("perse_own_engine", default_closed=True)
         header.label(text="An engine or a Python of your own")
         if body is not None:
@@ -77,6 +86,12 @@ def library_folder() -> Path:
     own = preferences()
     named = bpy.path.abspath(own.library_path) if own else ""
     return Path(named) if named else data_folder() / "library"
+
+
+def idle_minutes() -> int:
+    """After how many idle minutes the engine ends; 0 for never."""
+    own = preferences()
+    return int(own.idle_minutes) if own else 0
 
 
 CLASSES = (PersePreferences,)

@@ -13,7 +13,8 @@ from . import headless, session
 from .camera import border, pinhole
 from .color import to_working_space, world_color
 from .frame import shown_avatars
-from .perse_protocol import EngineFailure, Picture, ProtocolError, RenderRequest, RequestCancelled
+from .meshes import occluders
+from .perse_protocol import EngineClient, EngineFailure, Picture, ProtocolError, RenderRequest, RequestCancelled
 
 log = logging.getLogger(__name__)
 
@@ -82,21 +83,16 @@ class PerseRenderEngine(bpy.types.RenderEngine):
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Show the newest picture of the viewport and ask for the next."""
-        from .viewport import View, redraw_when_done  # needs the gpu module, which background mode may lack
+        from .rendered import draw_rendered  # needs the gpu module, which background mode may lack
 
-        view = self.__dict__.setdefault("view", View())
-        waits = view.update(context, depsgraph)
-        view.draw(context)
-        self.update_stats("PERSE", view.message)
-        if waits:
-            redraw_when_done(self, view)
+        self.update_stats("PERSE", draw_rendered(context, depsgraph))
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         headless.check_once(depsgraph.scene)
         clock = Clock()
-        request = self._request(depsgraph)
-        last.collect = clock.lap()
         engine = session.client(self.test_break)
+        request = self._request(depsgraph, engine)
+        last.collect = clock.lap()
         ticket = engine.render(request, self.test_break)
         last.request = clock.lap()
         self.update_stats("", f"PERSE | {len(request.instances)} avatars")
@@ -105,7 +101,7 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         last.engine = float(picture.timings["total"])
         self._hand_over(picture, depsgraph.view_layer.name)
 
-    def _request(self, depsgraph: bpy.types.Depsgraph) -> RenderRequest:
+    def _request(self, depsgraph: bpy.types.Depsgraph, engine: EngineClient) -> RenderRequest:
         scene = depsgraph.scene_eval
         if scene.render.use_multiview:
             raise EngineFailure("stereo", "PERSE renders one view", "turn off Stereoscopy in the output properties")
@@ -113,15 +109,17 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         if source is None:
             raise EngineFailure("no-camera", "the scene has no camera", "add one")
         width, height = self.resolution_x, self.resolution_y
+        avatars = shown_avatars(depsgraph)
         return RenderRequest(
             view="final",
             priority="final",
-            instances=session.instances(shown_avatars(depsgraph), self.test_break),
+            instances=session.instances(avatars, self.test_break),
             camera=pinhole(source.evaluated_get(depsgraph), depsgraph, width, height),
             region=border(scene.render, width, height),
             passes=("combined", "depth") if depsgraph.view_layer.use_pass_z else ("combined",),
             matrix=to_working_space(),
             background=None if scene.render.film_transparent else (*world_color(scene), 1.0),
+            occluders=occluders(depsgraph, engine) if avatars else (),
         )
 
     def _hand_over(self, picture: Picture, layer: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ Stamp = tuple[str, int, int]
 
 @dataclass
 class _Session:
-    """The running client and what it has loaded: path, time and size of a file to the engine's name for it."""
+    """The running client, when it was used, and what it has loaded: path, time and size of a file to its name."""
 
     command: tuple[str, ...] = ()
     client: EngineClient | None = None
@@ -27,6 +28,7 @@ class _Session:
     loaded: dict[Stamp, str] = field(default_factory=dict)
     worker: threading.Thread | None = None
     failed: tuple[object, EngineFailure] | None = None
+    used: float = 0.0
 
 
 _session = _Session()
@@ -40,6 +42,7 @@ def client(poll: Poll | None = None) -> EngineClient:
         EngineFailure: there is no engine, or it cannot be started.
     """
     with _lock:
+        _session.used = time.monotonic()
         command = _command()
         if _session.client is None or _session.command != command:
             stop()
@@ -69,7 +72,7 @@ def prepare(avatars: Sequence[Shown]) -> bool:
     """
     if is_preparing():
         return False
-    task = (_command(), tuple(_stamp(shown) for shown in avatars))
+    task = (_command(), stamps(avatars))
     running = _session.client
     runs = running is not None and running.pid is not None and _session.command == task[0]
     if runs and all(stamp in _session.loaded for stamp in task[1]):
@@ -79,6 +82,15 @@ def prepare(avatars: Sequence[Shown]) -> bool:
     _session.worker = threading.Thread(target=_prepare, args=(task, tuple(avatars)), name="perse-prepare", daemon=True)
     _session.worker.start()
     return False
+
+
+def stamps(avatars: Sequence[Shown]) -> tuple[Stamp, ...]:
+    """The files of `avatars` as they are now, to be compared.
+
+    Raises:
+        EngineFailure: "missing-avatar".
+    """
+    return tuple(_stamp(shown) for shown in avatars)
 
 
 def is_preparing() -> bool:
@@ -95,6 +107,14 @@ def stop() -> None:
         _session.welcome = None
         _session.loaded.clear()
         _session.failed = None
+
+
+def idle_seconds() -> float:
+    """For how long the engine has run without anything to do; 0 where it does not run."""
+    running = _session.client
+    if running is None or running.pid is None or running.is_busy or is_preparing():
+        return 0.0
+    return time.monotonic() - _session.used
 
 
 def status() -> str:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from .errors import EngineFailure, ProtocolError, RequestCancelled, RequestSuperseded
 from .frames import Floats, FrameBuffer, make_private_folder, remove_folder
+from .meshes import MeshStore
 from .messages import (
     Camera,
     Cancel,
@@ -31,8 +32,10 @@ from .messages import (
     Instance,
     Load,
     Loaded,
+    MeshFile,
     Message,
     Numbers,
+    Occluder,
     Pass,
     Ping,
     Pong,
@@ -68,6 +71,7 @@ class RenderRequest:
     color: ColorSpace = "linear"
     matrix: Numbers | None = None
     background: Numbers | None = None
+    occluders: tuple[Occluder, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +133,7 @@ class EngineClient:
         self._process: EngineProcess | None = None
         self._folder: Path | None = None
         self._buffers: dict[str, FrameBuffer] = {}
+        self._meshes: MeshStore | None = None
         self._paths: dict[str, str] = {}
         self._closed = False
         atexit.register(self.close)
@@ -183,10 +188,11 @@ class EngineClient:
         """
         window = request.region or Region(0, 0, request.camera.width, request.camera.height)
         with self._changed:
-            if self._folder is None:
-                self._folder = make_private_folder()
+            folder = self._open_folder()
             if request.view not in self._buffers:
-                self._buffers[request.view] = FrameBuffer(self._folder, f"view-{len(self._buffers)}")
+                self._buffers[request.view] = FrameBuffer(folder, f"view-{len(self._buffers)}")
+            if self._meshes is not None:
+                self._meshes.show(request.view, (occluder.mesh for occluder in request.occluders))
             buffer = self._buffers[request.view]
             target = buffer.reserve(window.width, window.height)
             planes = buffer.planes(window.width, window.height)
@@ -202,10 +208,26 @@ class EngineClient:
             request.color,
             request.matrix,
             request.background,
+            request.occluders,
         )
         ticket = Ticket(message, planes)
         self._submit(ticket, poll)
         return ticket
+
+    def keep_mesh(self, corners: ArrayLike, triangles: ArrayLike) -> MeshFile:
+        """A mesh for `Occluder.mesh`; one that was kept before is not written again.
+
+        Args:
+            corners: (V, 3) in the mesh's own space.
+            triangles: (T, 3) indices of corners.
+
+        Raises:
+            EngineFailure: there is no memory for it.
+        """
+        with self._changed:
+            if self._meshes is None:
+                self._meshes = MeshStore(self._open_folder())
+            return self._meshes.keep(np.asarray(corners, np.float32), np.asarray(triangles, np.int32))
 
     def wait(self, ticket: Ticket, poll: Poll | None = None, timeout: float | None = None) -> Picture:
         """Wait for a picture.
@@ -221,11 +243,20 @@ class EngineClient:
             RequestSuperseded: a newer request of this view took its place.
             EngineFailure: the engine refused, died twice or took too long.
         """
-        answer = self._await(ticket, poll, timeout)
-        if not isinstance(answer, Rendered) or not isinstance(ticket.message, Render) or ticket.planes is None:
-            raise ProtocolError(f"the engine answered a render with {answer.kind}")
-        color, depth = ticket.planes
-        return Picture(color, depth if "depth" in ticket.message.passes else None, answer.timings)
+        return _picture(ticket, self._await(ticket, poll, timeout))
+
+    def finished(self, ticket: Ticket) -> Picture:
+        """The picture of a ticket that is done, at once: what failed is not tried again.
+
+        Raises:
+            RequestCancelled, RequestSuperseded, EngineFailure: as `wait`.
+        """
+        answer = ticket.answer
+        if answer is None:
+            raise ValueError("the ticket is not done")
+        if isinstance(answer, EngineFailure):
+            raise answer
+        return _picture(ticket, answer)
 
     def ping(self, timeout: float = 10.0) -> float:
         """Seconds that the smallest message takes to the engine and back."""
@@ -264,11 +295,22 @@ class EngineClient:
         process = self._process
         return process.pid if process is not None and process.alive else None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything that was asked for has not been answered."""
+        with self._changed:
+            return bool(self._tickets)
+
     def __enter__(self) -> EngineClient:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _open_folder(self) -> Path:
+        if self._folder is None:
+            self._folder = make_private_folder()
+        return self._folder
 
     def _submit(self, ticket: Ticket, poll: Poll | None) -> None:
         """Send a request to the running engine, starting one where there is none."""
@@ -330,3 +372,10 @@ class EngineClient:
                 if ticket.answer is None:
                     ticket.answer = process.death()
             self._changed.notify_all()
+
+
+def _picture(ticket: Ticket, answer: Message) -> Picture:
+    if not isinstance(answer, Rendered) or not isinstance(ticket.message, Render) or ticket.planes is None:
+        raise ProtocolError(f"the engine answered a render with {answer.kind}")
+    color, depth = ticket.planes
+    return Picture(color, depth if "depth" in ticket.message.passes else None, answer.timings)

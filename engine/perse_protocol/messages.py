@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Literal
 from .decoding import decode
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 LARGEST_SIDE = 16384
 MOST_INSTANCES = 256
+MOST_OCCLUDERS = 65536
+LARGEST_MESH = 1 << 28
 
 Priority = Literal["final", "viewport", "preview"]
 PRIORITIES: tuple[Priority, ...] = ("final", "viewport", "preview")
@@ -195,6 +197,42 @@ class FrameFile:
 
 
 @dataclasses.dataclass(frozen=True)
+class MeshFile:
+    """Where the client has put a mesh; see `meshes.MeshStore`.
+
+    Attributes:
+        path: a file that the client made, named after its content.
+        corners, triangles: how many are in it.
+    """
+
+    path: str
+    corners: int
+    triangles: int
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.corners <= LARGEST_MESH and 0 <= self.triangles <= LARGEST_MESH,
+            f"a mesh may have at most {LARGEST_MESH} corners and triangles",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Occluder:
+    """A mesh that hides avatars behind it and is itself not drawn.
+
+    Attributes:
+        mesh: its triangles.
+        model: 16 numbers, the mesh's space to world.
+    """
+
+    mesh: MeshFile
+    model: Numbers
+
+    def __post_init__(self) -> None:
+        _require(len(self.model) == 16, "model must have 16 numbers")
+
+
+@dataclasses.dataclass(frozen=True)
 class Render(Message):
     """Client to engine: draw these avatars into `target`.
 
@@ -206,6 +244,7 @@ class Render(Message):
         color: "linear" for scene-linear colour, "srgb" to leave it as trained.
         matrix: 9 numbers from linear Rec.709 to the working space, or None.
         background: 4 numbers, premultiplied RGBA in the colour space of the result, put behind everything; or None.
+        occluders: what hides avatars; nothing but the background is where it does.
     """
 
     kind: ClassVar[str] = "render"
@@ -220,9 +259,11 @@ class Render(Message):
     color: ColorSpace = "linear"
     matrix: Numbers | None = None
     background: Numbers | None = None
+    occluders: tuple[Occluder, ...] = ()
 
     def __post_init__(self) -> None:
         _require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
+        _require(len(self.occluders) <= MOST_OCCLUDERS, f"at most {MOST_OCCLUDERS} meshes may hide avatars")
         _require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
         _require(self.matrix is None or self.color == "linear", "matrix needs color linear")
         _require(self.background is None or len(self.background) == 4, "background must have 4 numbers")

@@ -87,7 +87,8 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_status(perse, saved_sho
 def test_help_lists_every_command(part, capsys):
     assert part("commands").run(["--help"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("render", "collect", "missing", "install", "doctor", "build", "export", "info"))
+    names = ("render", "collect", "missing", "install", "doctor", "build", "export", "info")
+    assert all(name in text for name in names)
 
 
 def test_the_engines_commands_are_passed_on(perse, saved_shot, capfd):

@@ -1,7 +1,9 @@
-"""The viewport in Rendered mode, without its window: it never waits, asks for the newest state, sharpens at rest."""
+"""What viewports show, without their windows: they never wait, ask for the newest state, sharpen at rest."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import types
 
@@ -15,7 +17,7 @@ from mathutils import Matrix, Vector
 @pytest.fixture
 def viewport(part, monkeypatch):
     module = part("viewport")
-    monkeypatch.setattr(module, "to_texture", lambda picture: picture.color.copy())
+    monkeypatch.setattr(module, "to_card", lambda picture, camera: picture.color.copy())
     return module
 
 
@@ -25,9 +27,9 @@ def looking_through(camera: bpy.types.Object, size: int) -> types.SimpleNamespac
     projection = camera.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=size, y=size)
     view = types.SimpleNamespace(window_matrix=projection, view_matrix=camera.matrix_world.inverted())
     region = types.SimpleNamespace(width=size, height=size)
-    return types.SimpleNamespace(
-        region=region, region_data=view, space_data=types.SimpleNamespace(clip_start=camera.data.clip_start)
-    )
+    space = next(area.spaces.active for screen in bpy.data.screens for area in screen.areas if area.type == "VIEW_3D")
+    space.clip_start = camera.data.clip_start
+    return types.SimpleNamespace(region=region, region_data=view, space_data=space)
 
 
 def settle(view, context) -> None:
@@ -40,38 +42,39 @@ def settle(view, context) -> None:
 
 def test_it_shows_what_a_render_shows(scene, avatar, render, viewport):
     final = combined(render())
-    view = viewport.View()
+    view = viewport.View("test")
     settle(view, looking_through(scene.camera, 96))
-    assert np.abs(view.texture[::-1] - final).max() < 1e-3
+    assert np.abs(view.card[::-1] - final).max() < 1e-3
     assert view.message == ""
 
 
 def test_it_starts_the_engine_without_waiting_for_it(scene, avatar, viewport, part):
     part("session").stop()
-    view = viewport.View()
+    view = viewport.View("test")
     begin = time.monotonic()
     assert view.update(looking_through(scene.camera, 96), bpy.context.evaluated_depsgraph_get())
     assert time.monotonic() - begin < 0.5
     assert view.message == "Starting the engine"
     settle(view, looking_through(scene.camera, 96))
-    assert view.texture is not None
+    assert view.card is not None
 
 
 def test_it_follows_sliders_and_asks_for_nothing_at_rest(scene, avatar, viewport):
-    view = viewport.View()
+    view = viewport.View("test")
     context = looking_through(scene.camera, 96)
     settle(view, context)
-    before, shown = view.texture, view.shown
+    before, shown = view.card, view.shown
     settle(view, context)
     assert view.shown is shown
+    assert view.ticket is None
     avatar["attr_hair_red"] = 1.0
     avatar.update_tag()
     settle(view, context)
-    assert np.abs(view.texture - before).max() > 0.1
+    assert np.abs(view.card - before).max() > 0.1
 
 
 def test_slow_pictures_are_coarse_while_something_moves_and_full_at_rest(scene, avatar, viewport):
-    view = viewport.View()
+    view = viewport.View("test")
     context = looking_through(scene.camera, 96)
     settle(view, context)
     view.full_ms = 1000.0
@@ -85,9 +88,174 @@ def test_slow_pictures_are_coarse_while_something_moves_and_full_at_rest(scene, 
 
 def test_what_is_wrong_is_said(scene, avatar, viewport, tmp_path):
     avatar["perse_path"] = avatar["perse_last_seen"] = str(tmp_path / "gone.perse")
-    view = viewport.View()
+    view = viewport.View("test")
     assert not view.update(looking_through(scene.camera, 96), bpy.context.evaluated_depsgraph_get())
     assert "missing-avatar" in view.message
+
+
+def test_what_moves_on_beside_the_avatar_asks_for_nothing(scene, avatar, viewport):
+    view = viewport.View("test")
+    context = looking_through(scene.camera, 96)
+    settle(view, context)
+    shown = view.shown
+    light = bpy.data.objects.new("light", bpy.data.lights.new("light", "POINT"))
+    scene.collection.objects.link(light)
+    light.location.x = 1.0
+    bpy.context.view_layer.update()
+    assert not view.update(context, bpy.context.evaluated_depsgraph_get())
+    assert view.shown is shown
+
+
+def test_a_picture_at_rest_does_not_keep_the_engine(scene, avatar, viewport, part):
+    view = viewport.View("test")
+    context = looking_through(scene.camera, 96)
+    settle(view, context)
+    session = part("session")
+    session.stop()
+    assert not view.update(context, bpy.context.evaluated_depsgraph_get())
+    assert session.status().startswith("Not running")
+    avatar["attr_hair_red"] = 1.0
+    avatar.update_tag()
+    settle(view, context)
+    assert session.client().pid is not None
+
+
+def test_an_engine_that_dies_is_started_again(scene, avatar, viewport, part):
+    view = viewport.View("test")
+    context = looking_through(scene.camera, 96)
+    settle(view, context)
+    avatar["attr_hair_red"] = 1.0
+    avatar.update_tag()
+    view.update(context, bpy.context.evaluated_depsgraph_get())
+    os.kill(part("session").client().pid, signal.SIGTERM)
+    settle(view, context)
+    assert view.message == ""
+    assert view.ticket is None
+
+
+def test_hidden_avatars_are_not_shown(scene, avatar, viewport):
+    view = viewport.View("test")
+    context = looking_through(scene.camera, 96)
+    settle(view, context)
+    assert view.card is not None
+    avatar.children[0].hide_set(True)
+    bpy.context.view_layer.update()
+    settle(view, context)
+    assert view.card is None
+    assert view.shown is None
+
+
+def test_object_types_that_the_viewport_leaves_out_are_not_shown(scene, avatar, viewport):
+    view = viewport.View("test")
+    context = looking_through(scene.camera, 96)
+    settle(view, context)
+    context.space_data.show_object_viewport_mesh = False
+    settle(view, context)
+    assert view.card is None
+    context.space_data.show_object_viewport_mesh = True
+
+
+def test_a_view_that_moves_gives_up_a_slow_full_picture(scene, avatar, viewport):
+    view = viewport.View("test")
+    settle(view, looking_through(scene.camera, 96))
+    view.full_ms = 1000.0
+    view.shown = view.asked.reduced(2)
+    context = looking_through(scene.camera, 96)
+    view.update(context, bpy.context.evaluated_depsgraph_get())
+    assert view.asked.camera.width == 96
+    scene.camera.location.x = 0.1
+    context = looking_through(scene.camera, 96)
+    view.update(context, bpy.context.evaluated_depsgraph_get())
+    assert view.asked.camera.width == 48
+    settle(view, context)
+    assert view.shown.camera == viewport.view_camera(context)
+
+
+def test_the_proxy_is_a_box_where_the_avatar_itself_is_shown(scene, avatar):
+    proxy = avatar.children[0]
+    assert proxy.display_type == "BOUNDS"
+    scene.perse_viewport = False
+    assert proxy.display_type == "TEXTURED"
+    scene.perse_viewport = True
+    assert proxy.display_type == "BOUNDS"
+
+
+@pytest.mark.parametrize(
+    ("shading", "engine", "wanted", "shown"),
+    [
+        ("SOLID", "PERSE", True, True),
+        ("MATERIAL", "PERSE", True, True),
+        ("RENDERED", "PERSE", True, False),
+        ("RENDERED", "CYCLES", True, True),
+        ("WIREFRAME", "CYCLES", True, False),
+        ("SOLID", "CYCLES", False, False),
+    ],
+)
+def test_where_the_card_is_drawn(part, shading, engine, wanted, shown):
+    scene = types.SimpleNamespace(perse_viewport=wanted, render=types.SimpleNamespace(engine=engine))
+    assert part("overlay").shows_card(scene, types.SimpleNamespace(type=shading)) is shown
+
+
+def test_an_idle_engine_is_ended(scene, avatar, render, part, monkeypatch):
+    session, idle = part("session"), part("idle")
+    render()
+    assert not idle.release_if_idle()
+    monkeypatch.setattr(session._session, "used", time.monotonic() - 601)
+    bpy.context.preferences.addons[part("idle").__package__].preferences.idle_minutes = 0
+    assert not idle.release_if_idle()
+    bpy.context.preferences.addons[part("idle").__package__].preferences.idle_minutes = 10
+    assert idle.release_if_idle()
+    assert session.idle_seconds() == 0.0
+    assert session.status().startswith("Not running")
+    assert combined(render())[48, 48, 3] > 0.95
+
+
+def test_a_border_in_the_camera_view_is_where_the_frame_is(scene, part):
+    scene.render.use_border = True
+    scene.render.border_min_x, scene.render.border_max_x = 0.25, 0.75
+    scene.render.border_min_y, scene.render.border_max_y = 0.5, 1.0
+    context = looking_through(scene.camera, 96)
+    context.region_data.view_perspective = "CAMERA"
+    context.region_data.perspective_matrix = context.region_data.window_matrix @ context.region_data.view_matrix
+    assert part("camera").border_in_view(context, scene) == (24, 48, 48, 48)
+    context.region_data.view_perspective = "PERSP"
+    context.space_data.use_render_border = False
+    assert part("camera").border_in_view(context, scene) is None
+
+
+def test_the_part_that_is_uploaded_holds_all_that_shows(part):
+    card = part("card")
+    alpha = np.zeros((90, 120), np.float32)
+    assert card.shown_part(alpha) == (slice(0, 0), slice(0, 0))
+    alpha[31:52, 44:80] = 0.5
+    rows, columns = card.shown_part(alpha)
+    assert rows.start <= 31
+    assert 52 <= rows.stop < 60
+    assert columns.start <= 44
+    assert 80 <= columns.stop < 88
+    assert card.shown_part(np.ones((90, 120), np.float32)) == (slice(0, 90), slice(0, 120))
+    whole = part("camera").from_projection(Matrix.Identity(4) * 0.5, Matrix.Identity(4), 120, 90, 0.01)
+    small = card.cropped(whole, rows, columns)
+    assert (small.width, small.height) == (columns.stop - columns.start, rows.stop - rows.start)
+    assert (whole.cx - small.cx, whole.cy - small.cy) == (columns.start, 90 - rows.stop)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_cards_pixels_go_back_to_where_they_were_seen(part, flat):
+    """What the card's shader does: pixel and depth of the picture's camera to the clip space of any later view."""
+    projection = Matrix(((3, 0, 0, 0.1), (0, 4, 0, -0.2), (0, 0, -0.002, 0), (0, 0, 0, 1)))
+    if not flat:
+        projection = Matrix(((3, 0, 0.1, 0), (0, 4, -0.2, 0), (0, 0, -1.002, -0.02), (0, 0, -1, 0)))
+    to_view = Matrix.Translation((0, 0, -2)) @ Matrix.Rotation(0.4, 4, "X")
+    camera = part("camera").from_projection(projection, to_view.inverted(), 400, 300, 0.01)
+    later = Matrix(((2, 0, 0, 0), (0, 2, 0, 0), (0, 0, -1.002, -0.02), (0, 0, -1, 0))) @ Matrix.Translation((0, 0, -1))
+    to_clip, lens = part("card").card_matrix(camera, later), part("card").card_lens(camera)
+    for point in (Vector((0, 0, 0)), Vector((0.05, -0.1, 0.1)), Vector((-0.1, 0.1, -0.1))):
+        x, y, z, _ = np.reshape(camera.view, (4, 4)) @ [*point, 1]
+        across = (camera.fx * x / z + camera.cx) / 400
+        upwards = 1 - (camera.fy * y / z + camera.cy) / 300
+        ray = Vector(((across - lens[2]) / lens[0], (1 - upwards - lens[3]) / lens[1], 1))
+        assert list(to_clip @ (ray * z).to_4d()) == pytest.approx(list(later @ point.to_4d()), abs=1e-3)
 
 
 def test_orthographic_views_have_no_perspective(part):

@@ -51,7 +51,7 @@ def test_the_protocol_needs_only_the_standard_library_and_numpy(path: Path) -> N
     ids=lambda path: path.relative_to(ADD_ON).as_posix(),
 )
 def test_the_add_on_needs_only_blender_numpy_and_the_protocol(path: Path) -> None:
-    allowed = {"bpy", "bpy_extras", "bmesh", "mathutils", "gpu", "gpu_extras", "bl_math", "numpy"}
+    allowed = {"bpy", "bpy_extras", "bmesh", "mathutils", "blf", "gpu", "gpu_extras", "bl_math", "numpy"}
     for level, name in imports_of(path):
         top = name.partition(".")[0]
         assert level > 0 or top in sys.stdlib_module_names or top in allowed, f"imports {name}"

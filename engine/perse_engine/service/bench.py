@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import decode
@@ -29,7 +30,7 @@ from perse_engine.service.hand_over import hand_over_linear
 from perse_engine.service.threads import apply_thread_budget
 from perse_engine.splatting.rasterize import rasterize
 from perse_protocol.client import EngineClient, RenderRequest, numbers
-from perse_protocol.messages import Camera, Instance
+from perse_protocol.messages import Camera, Instance, Occluder, Pass
 
 SIZES = ((256, 256), (512, 512), (1920, 1080))
 COUNTS = (20_000, 50_000, 100_000)
@@ -181,17 +182,36 @@ def _service(avatar: Avatar, slider: str) -> list[Timing]:
             camera = avatar.neutral_camera.fitted(width, height)
             wire = Camera(numbers(camera.view), camera.fx, camera.fy, camera.cx, camera.cy, width, height)
             outside: list[float] = []
+            sheet = Occluder(client.keep_mesh(*_sheet()), numbers(np.eye(4)))
 
-            def ask(index: int, wire: Camera = wire, outside: list[float] = outside) -> None:
+            def ask(
+                index: int,
+                wire: Camera = wire,
+                outside: list[float] = outside,
+                occluders: tuple[Occluder, ...] = (),
+            ) -> None:
                 instance = Instance(identity, numbers(np.eye(4)), {slider: index / (REPEATS + WARMING)})
-                request = RenderRequest("bench", "final", (instance,), wire, passes=("combined", "depth"))
+                passes: tuple[Pass, ...] = ("combined", "depth")
+                request = RenderRequest("bench", "final", (instance,), wire, passes=passes, occluders=occluders)
                 begin = time.perf_counter()
                 picture = client.wait(client.render(request))
                 outside.append(1000 * (time.perf_counter() - begin) - picture.timings["total"])
 
             rows.append(timed("service.render", avatar.count, width, height, ask))
             rows.append(timing("service.overhead", avatar.count, width, height, outside[WARMING:]))
+            before = functools.partial(ask, occluders=(sheet,))
+            rows.append(timed("service.occluded", avatar.count, width, height, before))
     return rows
+
+
+def _sheet() -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A wavy sheet of 9800 triangles through the face: half of it hides, half of it is hidden."""
+    side = 71
+    across, up = np.meshgrid(np.linspace(-0.3, 0.3, side), np.linspace(-0.3, 0.3, side))
+    corners = np.stack([across, up, 0.1 + 0.1 * np.sin(16 * across) * np.cos(13 * up)], -1).reshape(-1, 3)
+    first = (np.arange(side - 1)[:, None] * side + np.arange(side - 1)).ravel()
+    triangles = np.concatenate([first[:, None] + [0, side, side + 1], first[:, None] + [0, side + 1, 1]])
+    return corners.astype(np.float32), triangles.astype(np.int32)
 
 
 def _processor() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,14 @@ from perse_engine.cameras import Camera
 from perse_engine.service.hand_over import hand_over_linear, hand_over_srgb
 from perse_engine.service.inbox import Work
 from perse_engine.service.library import Library
+from perse_engine.splatting.gaussians import Gaussians
+from perse_engine.splatting.occluded import rasterize_before
 from perse_engine.splatting.rasterize import Image, rasterize
+from perse_engine.surfaces.barrier import Mesh, barrier_depths
 from perse_protocol import messages
 from perse_protocol.frames import open_frame, split_planes
-from perse_protocol.messages import FrameFile, Instance, Render, Rendered
+from perse_protocol.meshes import BUDGET, read_mesh, size_of
+from perse_protocol.messages import FrameFile, Instance, MeshFile, Render, Rendered
 
 BACKEND = "numba"
 """A session stays free of torch, which the others need."""
@@ -57,7 +61,31 @@ class FrameFiles:
                 continue  # another view's file is still there, or the client was faster
 
 
-def draw(work: Work, render: Render, library: Library, frames: FrameFiles) -> Rendered:
+class MeshFiles:
+    """The client's meshes, read: those of the newest picture, and of older ones what fits the budget."""
+
+    def __init__(self) -> None:
+        self._meshes: dict[MeshFile, Mesh] = {}
+
+    def placed(self, render: Render) -> list[Mesh]:
+        """The occluders of `render` in the world.
+
+        Raises:
+            EngineFailure: "mesh-file".
+        """
+        needed = {occluder.mesh for occluder in render.occluders}
+        for mesh in needed:
+            self._meshes[mesh] = self._meshes.pop(mesh) if mesh in self._meshes else read_mesh(mesh)  # the newest last
+        size = sum(map(size_of, self._meshes))
+        for mesh in tuple(self._meshes):
+            if size <= BUDGET or mesh in needed:
+                break
+            size -= size_of(mesh)
+            del self._meshes[mesh]
+        return [_placed(*self._meshes[occluder.mesh], occluder.model) for occluder in render.occluders]
+
+
+def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshes: MeshFiles) -> Rendered:
     """Draw `render` into its frame file.
 
     Raises:
@@ -74,13 +102,14 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles) -> Re
         gaussians = decode(library[instance.avatar], state_of(instance), seen_from(camera.position(), model))
         parts.append(transformed(gaussians, model))
     gaussians = joined(parts)
+    occluders = meshes.placed(render)
     color, depth = split_planes(frames.open(render.view, render.target), window.width, window.height)
     decoded = time.perf_counter()
     rasterizing = writing = 0.0
     for top, rows in _bands(window.width, window.height):
         work.check()
         start = time.perf_counter()
-        image = rasterize(gaussians, camera.cropped(window.x, window.y + top, window.width, rows), backend=BACKEND)
+        image = _rasterize(gaussians, occluders, camera.cropped(window.x, window.y + top, window.width, rows))
         middle = time.perf_counter()
         band = slice(window.height - top - rows, window.height - top)
         _hand_over(image, render, color[band], depth[band])
@@ -120,6 +149,17 @@ def camera_of(camera: messages.Camera) -> Camera:
         camera.height,
         camera.near,
     )
+
+
+def _rasterize(gaussians: Gaussians, occluders: list[Mesh], camera: Camera) -> Image:
+    if not occluders:
+        return rasterize(gaussians, camera, backend=BACKEND)
+    return rasterize_before(gaussians, camera, lambda window: barrier_depths(occluders, window))
+
+
+def _placed(corners: NDArray[np.floating], triangles: NDArray[np.integer], model: Sequence[float]) -> Mesh:
+    matrix = np.reshape(model, (4, 4))
+    return corners @ matrix[:3, :3].T + matrix[:3, 3], triangles
 
 
 def _hand_over(image: Image, render: Render, color: NDArray[np.float32], depth: NDArray[np.float32]) -> None:

@@ -19,7 +19,7 @@ from typing import IO
 import perse_engine
 from perse_engine.avatars.document import VERSION as AVATAR_VERSION
 from perse_engine.errors import Cancelled, PerseError
-from perse_engine.service.drawing import BACKEND, FrameFiles, draw
+from perse_engine.service.drawing import BACKEND, FrameFiles, MeshFiles, draw
 from perse_engine.service.inbox import Inbox, Work
 from perse_engine.service.library import Library
 from perse_engine.service.parent import die_with_parent, watch_parent
@@ -94,6 +94,7 @@ class Session:
         self._inbox = Inbox()
         self._library = Library()
         self._frames = FrameFiles()
+        self._meshes = MeshFiles()
         self._limit = threads
         self._threads = apply_thread_budget(limit=threads)
 
@@ -164,7 +165,7 @@ class Session:
         if isinstance(task, Load):
             identity, info = self._library.load(Path(task.path))
             return Loaded(task.id, identity, info)
-        return draw(work, task, self._library, self._frames)
+        return draw(work, task, self._library, self._frames, self._meshes)
 
     def _send(self, message: Message) -> None:
         with self._writing:

@@ -136,13 +136,14 @@ def _blend_tile(
                 store(red, place, load(red, place) + weight * r)
                 store(green, place, load(green, place) + weight * g)
                 store(blue, place, load(blue, place) + weight * b)
-        if (index - start) % _SPLATS_BETWEEN_CHECKS == _SPLATS_BETWEEN_CHECKS - 1 and _is_full(through):
+        if (index - start) % _SPLATS_BETWEEN_CHECKS == _SPLATS_BETWEEN_CHECKS - 1 and is_full(through):
             return index + 1 - start
     return stop - start
 
 
 @njit(**KERNEL)
-def _is_full(through: Floats) -> bool:
+def is_full(through: Floats) -> bool:
+    """Whether so little light passes through each pixel of a tile that nothing more would show."""
     most = load(through, 0)
     for place in range(LANES, PLANE, LANES):
         t = load(through, place)

@@ -23,7 +23,7 @@ from perse_engine.splatting.projection import (
 from perse_engine.splatting.projection_backward import GRADIENT_COLUMNS, project_backward
 
 # Not every threading layer of numba may be entered by two threads at once.
-_kernels = threading.Lock()
+kernels = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,34 +52,65 @@ class Drawing:
     slots: NDArray[np.int32]
 
 
-def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
-    """Draw with all threads of the calling thread's numba setting. Arrays must be contiguous float32."""
-    count, height, width = len(gaussians.means), camera.height, camera.width
+@dataclasses.dataclass(frozen=True, eq=False)
+class Binned:
+    """Gaussians projected and sorted into tiles; see `Drawing` for the arrays."""
+
+    order: NDArray[np.int32]
+    splats: NDArray[np.float32]
+    tile_starts: NDArray[np.int64]
+    pair_splats: NDArray[np.int32]
+    splat_starts: NDArray[np.int64]
+    splat_counts: NDArray[np.int32]
+    slots: NDArray[np.int32]
+
+
+def bin_gaussians(gaussians: Gaussians, camera: Camera, workers: int) -> Binned:
+    """Project Gaussians and sort them into tiles. Arrays must be contiguous float32; the caller holds `kernels`."""
+    count = len(gaussians.means)
     splats = np.empty((count, SPLAT_COLUMNS), np.float32)
     depths = np.empty(count, np.float32)
+    project(
+        gaussians.means,
+        gaussians.quaternions,
+        gaussians.scales,
+        gaussians.opacities,
+        gaussians.colors,
+        view_of(camera),
+        lens_of(camera),
+        splats,
+        depths,
+        workers,
+    )
+    order = depth_order(depths)
+    return Binned(order, *bin_splats(splats, order, camera.width, camera.height, workers))
+
+
+def draw(gaussians: Gaussians, camera: Camera) -> Drawing:
+    """Draw with all threads of the calling thread's numba setting. Arrays must be contiguous float32."""
+    height, width = camera.height, camera.width
     tiles = -(-width // TILE_WIDTH) * -(-height // TILE_HEIGHT)
     color = np.empty((height, width, 3), np.float32)
     alpha = np.empty((height, width), np.float32)
     depth = np.empty((height, width), np.float32)
     used = np.empty(tiles, np.int64)
     workers = numba.get_num_threads()
-    with _kernels:
-        project(
-            gaussians.means,
-            gaussians.quaternions,
-            gaussians.scales,
-            gaussians.opacities,
-            gaussians.colors,
-            view_of(camera),
-            lens_of(camera),
-            splats,
-            depths,
-            workers,
-        )
-        order = depth_order(depths)
-        splats, tile_starts, pair_splats, *lists = bin_splats(splats, order, width, height, workers)
-        blend(splats, tile_starts, pair_splats, color, alpha, depth, used, workers)
-    return Drawing(color, alpha, depth, order, splats, tile_starts, pair_splats, used, *lists)
+    with kernels:
+        binned = bin_gaussians(gaussians, camera, workers)
+        blend(binned.splats, binned.tile_starts, binned.pair_splats, color, alpha, depth, used, workers)
+    return Drawing(
+        color,
+        alpha,
+        depth,
+        binned.order,
+        binned.splats,
+        binned.tile_starts,
+        binned.pair_splats,
+        used,
+        binned.splat_starts,
+        binned.splat_counts,
+        binned.slots,
+    )
 
 
 def draw_backward(
@@ -109,7 +140,7 @@ def draw_backward(
         np.empty_like(gaussians.colors),
     )
     workers = numba.get_num_threads()
-    with _kernels:
+    with kernels:
         blend_backward(
             drawing.splats,
             drawing.tile_starts,

@@ -63,17 +63,19 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
         return Image(*draw_gaussians(gaussians, camera))
     if backend == "warp":
         return Image(*warp_backend.draw_gaussians(gaussians, camera))
-    drawing = draw(
-        Gaussians(
-            np.ascontiguousarray(gaussians.means, np.float32),
-            np.ascontiguousarray(gaussians.quaternions, np.float32),
-            np.ascontiguousarray(gaussians.scales, np.float32),
-            np.ascontiguousarray(gaussians.opacities, np.float32),
-            np.ascontiguousarray(gaussians.colors, np.float32),
-        ),
-        camera,
-    )
+    drawing = draw(contiguous(gaussians), camera)
     return Image(drawing.color, drawing.alpha, drawing.depth)
+
+
+def contiguous(gaussians: Gaussians) -> Gaussians:
+    """The same Gaussians as the CPU's kernels take them."""
+    return Gaussians(
+        np.ascontiguousarray(gaussians.means, np.float32),
+        np.ascontiguousarray(gaussians.quaternions, np.float32),
+        np.ascontiguousarray(gaussians.scales, np.float32),
+        np.ascontiguousarray(gaussians.opacities, np.float32),
+        np.ascontiguousarray(gaussians.colors, np.float32),
+    )
 
 
 def available_backends() -> dict[str, str]:

@@ -16,5 +16,5 @@ def test_the_rows_are_those_that_scripts_read(perse, monkeypatch):
     names = [row["name"] for row in content["rows"]]
     assert names.count("rasterize.forward") == names.count("rasterize.backward") == 2
     assert {"clips.whole", "clips.box"} <= set(names)
-    assert {"decode", "frame", "service.ping", "service.render", "service.overhead"} <= set(names)
+    assert {"decode", "frame", "service.ping", "service.render", "service.overhead", "service.occluded"} <= set(names)
     assert set(content["rows"][0]) == {"name", "gaussians", "width", "height", "median_ms", "p95_ms"}

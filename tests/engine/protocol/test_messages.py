@@ -18,6 +18,8 @@ from perse_protocol.messages import (
     Instance,
     Load,
     Loaded,
+    MeshFile,
+    Occluder,
     Ping,
     Pong,
     Region,
@@ -40,6 +42,7 @@ RENDER = Render(
     region=Region(1, 2, 3, 4),
     passes=("combined", "depth"),
     matrix=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
+    occluders=(Occluder(MeshFile("/somewhere/0a.mesh", 8, 12), EYE),),
 )
 CLIENT_MESSAGES = [Hello(1, "test", 12), Ping(1), Load(2, "/a/b.perse"), RENDER, Cancel(7)]
 ENGINE_MESSAGES = [
@@ -129,6 +132,9 @@ def test_any_value_anywhere_is_read_or_refused(message, random, value):
         ({"instances": [{"avatar": "a", "model": [0.0] * 16, "sliders": {"x": "1"}}]}, "sliders.x must be a number"),
         ({"instances": [{"avatar": "a", "model": [0.0] * 16, "sliders": {}, "pose": [0.0]}]}, "15 numbers"),
         ({"instances": [{"avatar": "a", "model": [0.0] * 16, "sliders": {}}] * 300}, "at most 256"),
+        ({"occluders": [{"mesh": {"path": "/m", "corners": -1, "triangles": 0}, "model": EYE}]}, "a mesh may have"),
+        ({"occluders": [{"mesh": {"path": "/m", "corners": 1, "triangles": 2**40}, "model": EYE}]}, "a mesh may have"),
+        ({"occluders": [{"mesh": {"path": "/m", "corners": 1, "triangles": 1}, "model": [1.0] * 9}]}, "16 numbers"),
     ],
 )
 def test_values_out_of_range_are_refused_with_a_reason(change, sentence):

@@ -14,7 +14,7 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.service.hand_over import srgb_to_linear
 from perse_protocol.client import numbers
 from perse_protocol.errors import EngineFailure, RequestSuperseded
-from perse_protocol.messages import Instance, Region
+from perse_protocol.messages import Instance, MeshFile, Occluder, Region
 
 REC2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 
@@ -160,6 +160,42 @@ def test_only_the_newest_request_of_a_view_is_drawn(client, avatar_file, request
     client.wait(other)
     again, _ = shown(client.wait(client.render(request_of(identity, {"expr_jawopen": 1.0}))))
     assert np.array_equal(newest, again)
+
+
+SQUARE = np.array([(0, 1, 2), (0, 2, 3)])
+
+
+def occluder(client, left, right, z):
+    """A tall wall from x = left to right across the face, at z in head space."""
+    corners = [(left, -1, 0), (right, -1, 0), (right, 1, 0), (left, 1, 0)]
+    model = np.eye(4)
+    model[2, 3] = z
+    return Occluder(client.keep_mesh(np.array(corners), SQUARE), numbers(model))
+
+
+def test_meshes_hide_what_is_behind_them_and_are_not_drawn(client, avatar_file, request_of):
+    identity = client.load(avatar_file).id
+    request = request_of(identity, passes=("combined", "depth"))
+    free, free_depth = shown(client.wait(client.render(request)))
+    before = dataclasses.replace(request, occluders=(occluder(client, -1.0, 0.01, 0.5),))
+    cut, cut_depth = shown(client.wait(client.render(before)))
+    hidden = np.abs(cut[..., 3] - free[..., 3]) > 0.01
+    columns = np.flatnonzero(hidden.any(0))
+    edge = columns.max()
+    assert (cut[:, :edge, 3] == 0).all()
+    assert (cut_depth[:, :edge] == np.float32(1e10)).all()
+    assert np.abs(cut[:, edge + 1 :] - free[:, edge + 1 :]).max() < 1e-5
+    assert np.array_equal(cut_depth[:, edge + 1 :], free_depth[:, edge + 1 :])
+    behind = dataclasses.replace(request, occluders=(occluder(client, -1.0, 1.0, -0.5),))
+    whole, _ = shown(client.wait(client.render(behind)))
+    assert np.abs(whole - free).max() < 1e-5
+
+
+def test_a_mesh_that_is_gone_is_an_answer(client, avatar_file, request_of):
+    identity = client.load(avatar_file).id
+    gone = Occluder(MeshFile("/absent/0a.mesh", 3, 1), numbers(np.eye(4)))
+    error = failure_of(lambda: client.wait(client.render(dataclasses.replace(request_of(identity), occluders=(gone,)))))
+    assert error.code == "mesh-file"
 
 
 def test_a_request_that_breaks_the_rules_is_answered(client, avatar_file, request_of):
