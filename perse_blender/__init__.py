@@ -13,6 +13,7 @@ from . import (
     compat,
     create,
     diagnostics,
+    exporting,
     importing,
     jobs,
     operators,
@@ -24,7 +25,7 @@ from . import (
     session,
 )
 
-_PARTS = (preferences, importing, create, operators, diagnostics, photo, panels, paths, render_engine)
+_PARTS = (preferences, importing, exporting, create, operators, diagnostics, photo, panels, paths, render_engine)
 
 
 def register() -> None:

@@ -22,6 +22,8 @@ from perse_protocol.messages import Numbers
 LARGEST = 1 << 30
 """Bytes of a file."""
 MOST_FRAMES = 100_000
+LAST_FRAME = 1_048_574
+"""As in Blender."""
 FURTHEST = 1e6
 """Of a matrix or an angle: metres and radians beyond it are a mistake, and overflow what is computed from them."""
 
@@ -90,6 +92,8 @@ def read_states(path: Path) -> list[Moment]:
     if not 0 < len(frames) <= MOST_FRAMES:
         raise _bad(path, f"it has {len(frames)} frames, not 1 to {MOST_FRAMES}")
     numbers = [frame.frame for frame in frames]
+    if any(number is not None and abs(number) > LAST_FRAME for number in numbers):
+        raise _bad(path, f"a frame's number lies beyond {LAST_FRAME}")
     if len(set(numbers)) < len(numbers):
         raise _bad(path, "two of its frames have the same number")
     return [_moment(path, frame) for frame in frames]
