@@ -37,8 +37,16 @@ CONTENTS = (
     ("PLY", "Gaussians (.ply)", "As 3D Gaussian Splatting has them: what most viewers and programs read"),
     ("SPZ", "Compressed Gaussians (.spz)", "A quarter of the size, as good as the same to the eye"),
     ("GLB", "Gaussians in glTF (.glb)", "With the extension KHR_gaussian_splatting"),
-    ("MESH", "Mesh (.glb)", "The proxy: a shape key for every expression, and bones; for game engines and other programs"),
-    ("BLENDSHAPES", "Gaussian Blendshapes (.npz)", "Every expression and style of the avatar, to be mixed without PERSE"),
+    (
+        "MESH",
+        "Mesh (.glb)",
+        "The proxy: a shape key for every expression, and bones; for game engines and other programs",
+    ),
+    (
+        "BLENDSHAPES",
+        "Gaussian Blendshapes (.npz)",
+        "Every expression and style of the avatar, to be mixed without PERSE",
+    ),
 )
 _ENDINGS = {"PLY": ".ply", "SPZ": ".spz", "GLB": ".glb", "MESH": ".glb", "BLENDSHAPES": ".npz"}
 _OF_FRAMES = ("PLY", "SPZ", "GLB")
@@ -83,7 +91,9 @@ class Export:
             return self._written()
         rig = next((rig for rig in rigs() if rig.session_uid == self.rig), None)
         if rig is None:
-            raise EngineFailure("missing-avatar", "the avatar is not in the scene any more", "undo, and export it again")
+            raise EngineFailure(
+                "missing-avatar", "the avatar is not in the scene any more", "undo, and export it again"
+            )
         if self.frames:
             self._look(context, rig, self.frames.pop(0))
         if not self.frames:
@@ -186,7 +196,9 @@ def shown_avatar(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown
     for shown in shown_avatars(depsgraph):
         if shown.name == rig.name and shown.path == path:
             return shown
-    raise EngineFailure("not-shown", f"{rig.name} does not show in the viewport", "show its proxy mesh, then export again")
+    raise EngineFailure(
+        "not-shown", f"{rig.name} does not show in the viewport", "show its proxy mesh, then export again"
+    )
 
 
 def state_of(shown: Shown) -> dict[str, Any]:
@@ -216,13 +228,14 @@ def summary(files: Sequence[Path]) -> str:
     return f"{len(files)} files, {files[0].name} to {files[-1].name}: {size:.1f} MB"
 
 
-class PERSE_OT_export_avatar(OnAvatar, bpy.types.Operator, ExportHelper):  # type: ignore[misc]
+class PERSE_OT_export_avatar(OnAvatar, bpy.types.Operator, ExportHelper):
     """Write the active avatar, as the scene shows it, to a file for other programs"""
 
     bl_idname = "perse.export_avatar"
     bl_label = "Export Avatar"
     bl_options = {"REGISTER"}
 
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     content: bpy.props.EnumProperty(name="Format", items=CONTENTS)
     up: bpy.props.EnumProperty(name="Up", description="Which way is up in the file", items=UPS)
     animation: bpy.props.BoolProperty(

@@ -1,6 +1,6 @@
 """Run by the engine's interpreter: draws an exported file as PERSE draws, for comparison with Blender's render.
 
-splat_file.py FILE.ply|.spz|.glb CAMERA.json OUT.npy
+splat_file.py [FILE.ply|.spz|.glb CAMERA.json OUT.npy]...
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def drawn(file: Path, camera: Camera) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    source, camera_file, out = map(Path, sys.argv[1:])
-    fields = json.loads(camera_file.read_text())
-    fields["view"] = np.array(fields["view"]).reshape(4, 4)
-    np.save(out, drawn(source, Camera(**fields)))
+    words = list(map(Path, sys.argv[1:]))
+    for source, camera_file, out in zip(words[::3], words[1::3], words[2::3], strict=True):
+        fields = json.loads(camera_file.read_text())
+        fields["view"] = np.array(fields["view"]).reshape(4, 4)
+        np.save(out, drawn(source, Camera(**fields)))

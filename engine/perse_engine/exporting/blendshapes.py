@@ -74,7 +74,7 @@ def write_blendshapes(stream: BinaryIO, avatar: Avatar, origin: Origin, progress
         "about": np.array(json.dumps(about)),
         "sliders": np.array(sliders, np.str_),
         **rest,
-        "starts": np.cumsum([0, *map(np.count_nonzero, kept)], dtype=np.int64),
+        "starts": np.cumsum([0, *(int(keep.sum()) for keep in kept)], dtype=np.int64),
         "gaussians": np.concatenate([np.zeros(0, np.int32), *(f[keep] for f, keep in zip(rows, kept, strict=True))]),
         "fades_from": faded[:, 0],
         "fades_to": faded[:, 1],
@@ -83,7 +83,7 @@ def write_blendshapes(stream: BinaryIO, avatar: Avatar, origin: Origin, progress
         of_none = np.zeros((0, *values.shape[1:]), np.float16)
         moved = (delta[name][keep] for delta, keep in zip(deltas, kept, strict=True))
         content[f"delta_{name}"] = np.concatenate([of_none, *moved])
-    np.savez_compressed(stream, allow_pickle=False, **content)  # type: ignore[arg-type]
+    np.savez_compressed(stream, allow_pickle=False, **content)
 
 
 def every_gaussian(avatar: Avatar, state: AvatarState) -> Arrays:

@@ -6,9 +6,10 @@ colours as spherical harmonics of degree 0. A viewer without the extension sees 
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perse_engine.exporting.gltf import POINTS, Buffer, asset
 from perse_engine.exporting.origin import Origin
@@ -23,7 +24,7 @@ def write_gltf_splats(stream: BinaryIO, gaussians: Gaussians, origin: Origin) ->
     """Write `gaussians`, whose axes are head space's and glTF's, as .glb."""
     buffer = Buffer()
     fallback = np.column_stack([linear(np.clip(gaussians.colors, 0, 1)), np.clip(gaussians.opacities, 0, 1)])
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "ROTATION": unit(gaussians.quaternions)[:, [1, 2, 3, 0]],
         "SCALE": gaussians.scales,
         "OPACITY": np.clip(gaussians.opacities, 0, 1),

@@ -31,7 +31,8 @@ def pixels(path):
 
 def test_the_commands_are_there():
     words = (
-        "portrait build synthesize train render export evaluate ablate fitcheck gallery between styles info doctor serve bench"
+        "portrait build synthesize train render export evaluate ablate fitcheck gallery between styles info doctor "
+        "serve bench"
     )
     assert sorted(COMMANDS) == sorted(words.split())
 

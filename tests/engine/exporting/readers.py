@@ -1,4 +1,4 @@
-"""Readers of what is exported, written from the formats' publications with numpy alone; they share nothing with the writers."""
+"""Readers of what is exported, written from the formats' publications with numpy alone: nothing is the writers'."""
 
 import gzip
 import json

@@ -177,7 +177,9 @@ def test_a_motion_becomes_numbered_files(perse, avatar, tmp_path):
     motion = tmp_path / "take.json"
     turns = [[0.0, 0.0, 0.0], [0.0, 0.2, 0.0], [0.0, 0.4, 0.0]]
     motion.write_text(json.dumps({"neck_pose": turns}))
-    status, out, _ = perse("--out", tmp_path / "me.ply", "--motion", motion, "--up", "y", "--set", "expr_jawopen=1", "--json")
+    status, out, _ = perse(
+        "--out", tmp_path / "me.ply", "--motion", motion, "--up", "y", "--set", "expr_jawopen=1", "--json"
+    )
     assert status == 0
     files = [Path(name) for name in json.loads(out)["files"]]
     assert [file.name for file in files] == ["me_0000.ply", "me_0001.ply", "me_0002.ply"]

@@ -199,7 +199,9 @@ def zip_spoiled(random: random.Random, avatar: bytes) -> bytes:
                     archive.writestr(name, bytes(300 << 20) if name.startswith("tensors") else content)
             return buffer.getvalue()
         case 1:
-            name = random.choice(("../../evil.py", "avatar.json", "/etc/x", "thumbnails/attr_x.png", "a" * 60000, "é\\"))
+            name = random.choice(
+                ("../../evil.py", "avatar.json", "/etc/x", "thumbnails/attr_x.png", "a" * 60000, "é\\")
+            )
             return _with_member(avatar, name, b"x" * random.choice((0, 9, 100_000)))
         case 2:
             return _with_member(avatar, random.choice(("tensors.safetensors", "thumbnail.png")), b"")
@@ -212,12 +214,16 @@ def zip_spoiled(random: random.Random, avatar: bytes) -> bytes:
         case 4:  # the record at the end
             data = bytearray(avatar)
             at = _places(avatar, b"PK\x05\x06")[-1]
-            struct.pack_into("<I", data, at + random.randrange(4, 18), random.choice((0, 1, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)))
+            struct.pack_into(
+                "<I", data, at + random.randrange(4, 18), random.choice((0, 1, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF))
+            )
             return bytes(data)
         case 5:  # flags and methods: encrypted, streamed, methods that Python has and has not
             data = bytearray(avatar)
             for at in _places(avatar, b"PK\x01\x02"):
-                struct.pack_into("<H", data, at + random.choice((6, 8, 10)), random.choice((1, 8, 12, 14, 93, 99, 0xFFFF)))
+                struct.pack_into(
+                    "<H", data, at + random.choice((6, 8, 10)), random.choice((1, 8, 12, 14, 93, 99, 0xFFFF))
+                )
             return bytes(data)
         case _:
             return random.choice((avatar + avatar, avatar[: len(avatar) // 2] + avatar, b"PK\x03\x04" + bytes(30)))

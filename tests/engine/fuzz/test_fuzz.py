@@ -1,4 +1,4 @@
-"""Files and messages that chance or malice has spoiled: each is refused by one clear sentence, or is good enough to use.
+"""Files and messages that chance or malice has spoiled: each is refused by one clear sentence, or can be used.
 
 Cases run in a process of their own, which ends where one crashes, takes five seconds or a gigabyte.
 """

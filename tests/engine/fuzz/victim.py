@@ -1,7 +1,8 @@
 """Run as a process of its own: reads spoiled files, or messages, and says of each what came of it.
 
-victim.py KIND FIRST COUNT SOURCE... — KIND is avatar, addon, message or states. Case n is spoiled with seed n. Each line is "n outcome":
-"loaded", or the code of a clear error. Anything else ends the process, as do five seconds and a gigabyte more of memory.
+victim.py KIND FIRST COUNT SOURCE... — KIND is avatar, addon, message or states. Case n is spoiled with seed n. Each
+line is "n outcome": "loaded", or the code of a clear error. Anything else ends the process, as do five seconds and a
+gigabyte more of memory.
 """
 
 from __future__ import annotations
@@ -141,7 +142,10 @@ def message_case(sources: list[bytes], folder: Path) -> Case:
         (Load(2, str(avatar)), dict(FROM_CLIENT)),
         (Cancel(7), dict(FROM_CLIENT)),
         *[(render, dict(FROM_CLIENT))] * 6,
-        (Render(8, "v", "viewport", instances[:1], camera, target, matrix=matrix, background=(0.0,) * 4), dict(FROM_CLIENT)),
+        (
+            Render(8, "v", "viewport", instances[:1], camera, target, matrix=matrix, background=(0.0,) * 4),
+            dict(FROM_CLIENT),
+        ),
         (Welcome(1, "0.1.0", "3.11", 4, "numba", 2, ("combined",), ("srgb",), 1), dict(FROM_ENGINE)),
         (Loaded(2, identity, info), dict(FROM_ENGINE)),
         (Rendered(7, 1, 64, 48, {"total": 3.5}), dict(FROM_ENGINE)),
@@ -158,7 +162,8 @@ def message_case(sources: list[bytes], folder: Path) -> Case:
         message, kinds = source.choice(whole)
         payload = encode_message(message)
         if source.random() < 0.4:
-            return lambda payload=text_of(numbers_spoiled(source, json.loads(payload))): read(framed(payload), kinds)
+            numbers = framed(text_of(numbers_spoiled(source, json.loads(payload))))
+            return lambda: read(numbers, kinds)
         if source.random() < 0.75:
             payload = text_of(json_spoiled(source, json.loads(payload)))
         elif source.random() < 0.7:
@@ -196,7 +201,12 @@ def states_case(sources: list[bytes], folder: Path) -> Case:
     path, file = folder / "whole.perse", folder / "states.json"
     path.write_bytes(sources[0])
     avatar = load_avatar(path)
-    frame = {"sliders": {"expr_" + avatar.figure.expression_names[0]: 0.5}, "frame": 3, "model": EYE, "transforms": EYE * 5}
+    frame = {
+        "sliders": {"expr_" + avatar.figure.expression_names[0]: 0.5},
+        "frame": 3,
+        "model": EYE,
+        "transforms": EYE * 5,
+    }
     whole = {"frames": [frame, {"sliders": {}, "frame": 4, "pose": [0.1] * 15}]}
 
     def case(source: random.Random) -> Callable[[], str]:
@@ -208,7 +218,9 @@ def states_case(sources: list[bytes], folder: Path) -> Case:
     def read(source: random.Random) -> str:
         for moment in read_states(file)[:3]:
             out = folder / source.choice(("x.ply", "x.spz", "x.glb"))
-            export_moment(avatar, moment, out, source.choice((SPLATS, "mesh")) if out.suffix == ".glb" else SPLATS, None)
+            export_moment(
+                avatar, moment, out, source.choice((SPLATS, "mesh")) if out.suffix == ".glb" else SPLATS, None
+            )
         return "loaded"
 
     return case
@@ -236,7 +248,7 @@ def main(kind: str, first: int, count: int, sources: list[Path]) -> None:
             try:
                 outcome = spoiled()
             except (InputError, EngineFailure) as error:
-                assert error.message and error.hint and "\n" not in str(error), error
+                assert all((error.message, error.hint, "\n" not in str(error))), error
                 outcome = error.code
             except ProtocolError as error:
                 assert "\n" not in str(error), error
