@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 FILES = HERE.parent / "avatars" / "files"
 SOURCES = [FILES / "version_2.perse", FILES / "version_1.perse"]
-FEW = {"avatar": 120, "addon": 80, "message": 200, "states": 100}
+FEW = {"avatar": 100, "addon": 60, "message": 150, "states": 60}
 MANY = {"avatar": 4000, "addon": 2000, "message": 3000, "states": 1000}
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing to limit a process by")
