@@ -1,19 +1,22 @@
 """An untrained avatar of the open head with a style of every kind, and what tests compare."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "blender"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-from make_avatar import make_avatar
-
 from perse_engine.avatars.file import load_avatar, save_avatar
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.rasterize import rasterize
+
+BESIDE = [str(Path(__file__).parents[2] / "blender"), str(Path(__file__).parent)]
+sys.path[:0] = BESIDE
+importlib.import_module("readers")  # for the tests
+make_avatar = importlib.import_module("make_avatar").make_avatar
+for folder in BESIDE:
+    sys.path.remove(folder)  # other folders have modules of the same names
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,3 @@ def picture(avatar):
         return np.dstack([image.color, image.alpha])
 
     return draw
-
-
-def psnr(first, second):
-    return float(-10 * np.log10(np.mean((first - second) ** 2) + 1e-20))

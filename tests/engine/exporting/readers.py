@@ -156,3 +156,7 @@ def posed_mesh(path):
         "wk,wkab->wab", glb.array(attributes["WEIGHTS_0"]), joints[glb.array(attributes["JOINTS_0"]).astype(int)]
     )
     return np.einsum("wab,wb->wa", blended, np.column_stack([points, np.ones(len(points))]))[:, :3]
+
+
+def psnr(first, second):
+    return float(-10 * np.log10(np.mean((first - second) ** 2) + 1e-20))

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import psnr
-from readers import Glb, gaussians_of_glb, gaussians_of_ply, gaussians_of_spz, posed_mesh, read_ply
+from readers import Glb, gaussians_of_glb, gaussians_of_ply, gaussians_of_spz, posed_mesh, psnr, read_ply
 
 from perse_engine.avatars.decoding import decode, posed_vertices
 from perse_engine.avatars.state import AvatarState
