@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .avatar_checks import check_arrays, check_names
 from .perse_protocol import EngineFailure
 
 VERSION = 2
@@ -20,6 +21,7 @@ THUMBNAIL = "thumbnail.png"
 """The person at rest."""
 READABLE = (1, 2)
 _LARGEST_HEADER = 1 << 20
+_LARGEST = {"avatar.json": 8 << 20, "tensors.safetensors": 1 << 30}
 _TYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}
 
 Floats = NDArray[np.float32]
@@ -125,7 +127,7 @@ def read_avatar(path: Path) -> AvatarFile:
     _refuse_other_versions(path, document)
     try:
         return _assemble(document, parse_safetensors(members["tensors.safetensors"]))
-    except (KeyError, TypeError, ValueError, IndexError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, struct.error) as error:
         raise EngineFailure(
             "edited-avatar", f"{path.name} is not as PERSE writes it ({error!r})", "use an unchanged copy"
         ) from error
@@ -187,15 +189,15 @@ def _refuse_other_versions(path: Path, document: Mapping[str, Any]) -> None:
 def _members(path: Path, *names: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            document = json.loads(archive.read("avatar.json"))
+            document = json.loads(_stored(archive, "avatar.json"))
             if document.get("format") != "perse-avatar":
                 raise EngineFailure("not-an-avatar", f"{path.name} is not an avatar", "choose a .perse file")
-            return document, {name: archive.read(name) for name in names}
+            return document, {name: _stored(archive, name) for name in names}
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise EngineFailure("missing-avatar", f"{path} cannot be read ({error.strerror})", "choose another") from error
-    except (KeyError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (KeyError, AttributeError, RecursionError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise EngineFailure("not-an-avatar", f"{path.name} is not an avatar", "choose a .perse file") from error
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         whole = path.stat().st_size > 0 and path.open("rb").read(2) == b"PK"
         if whole:
             raise EngineFailure(
@@ -204,17 +206,30 @@ def _members(path: Path, *names: str) -> tuple[dict[str, Any], dict[str, bytes]]
         raise EngineFailure("not-an-avatar", f"{path.name} is not an avatar", "choose a .perse file") from error
 
 
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member as it is: what is compressed could be larger than memory."""
+    entry = archive.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+        raise zipfile.BadZipFile(f"{name} is compressed")
+    if entry.file_size > _LARGEST[name]:
+        raise zipfile.BadZipFile(f"{name} is too large")
+    return archive.read(entry)
+
+
 def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> AvatarFile:
+    expressions, styles, parts = document["expressions"], document["styles"], document["parts"]
+    check_names([str(entry["slider"]) for entry in (*styles, *expressions)])
+    check_arrays(arrays, expressions=len(expressions), styles=len(styles), parts=len(parts))
     plane = arrays["gaussians.barycentric"]
     camera, state = document["photo_camera"], document["photo_state"]
     return AvatarFile(
         name=str(document["name"]),
-        categories=tuple(Category(entry["name"], entry["label"]) for entry in document["categories"]),
-        styles=tuple(_slider(entry, entry["category"]) for entry in document["styles"]),
-        expressions=tuple(_slider(entry, "") for entry in document["expressions"]),
+        categories=tuple(Category(str(entry["name"]), str(entry["label"])) for entry in document["categories"]),
+        styles=tuple(_slider(entry, entry["category"]) for entry in styles),
+        expressions=tuple(_slider(entry, "") for entry in expressions),
         vertices=arrays["figure.vertices"],
         faces=arrays["figure.faces"],
-        parts=tuple(document["parts"]),
+        parts=tuple(map(str, parts)),
         face_parts=arrays["figure.face_parts"],
         expression_directions=_directions(arrays, "expression"),
         style_directions=_directions(arrays, "style"),
@@ -250,10 +265,7 @@ def _assemble(document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
 def _directions(arrays: Mapping[str, NDArray[Any]], kind: str) -> Floats:
     """(V, 3, K) from the vertices that each of the K shapes moves; version 1 had them whole."""
     if f"figure.{kind}_directions" in arrays:
-        whole: Floats = arrays[f"figure.{kind}_directions"]
-        if whole.ndim != 3 or whole.shape[:2] != (len(arrays["figure.vertices"]), 3):
-            raise ValueError(f"the {kind}s' directions have another shape")
-        return whole
+        return arrays[f"figure.{kind}_directions"]
     starts, vertices, moves = (arrays[f"figure.{kind}_{name}"] for name in ("starts", "vertices", "moves"))
     shapes = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     directions = np.zeros((len(arrays["figure.vertices"]), 3, len(starts) - 1), np.float32)

@@ -20,6 +20,8 @@ VERSION = 2
 SliderName = Annotated[str, msgspec.Meta(pattern="^(attr|expr)_[a-z0-9_]+$", max_length=48)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 PartName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]+$", max_length=48)]
+_FURTHEST = 1e9
+"""Pixels or metres; what a camera says beyond it, or below one part in so many, overflows what is computed from it."""
 
 
 class Header(msgspec.Struct):
@@ -219,5 +221,8 @@ def _check_camera(entry: CameraEntry) -> None:
     rigid = np.allclose(turn @ turn.T, np.eye(3), atol=1e-4) and np.allclose(view[3], [0, 0, 0, 1], atol=1e-6)
     if not np.isfinite(view).all() or not rigid or not np.linalg.det(turn) > 0:
         raise ValueError("a camera's view is not a rigid transform")
-    if not (entry.fx > 0 and entry.fy > 0 and entry.near > 0):
+    lengths = (entry.fx, entry.fy, entry.near)
+    if not all(1 / _FURTHEST < length < _FURTHEST for length in lengths):
         raise ValueError("a camera has no focal length or no near distance")
+    if not (np.abs([entry.cx, entry.cy, *view[:3, 3]]) < _FURTHEST).all():
+        raise ValueError("a camera looks from nowhere")

@@ -58,6 +58,9 @@ OPTIONAL: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
 }
 """All of them, or none: an avatar that was built from a photograph alone has no expression correctives."""
 
+MOST_DIRECTIONS = 30_000_000
+"""Vertices times sliders that displace them: in memory each has three numbers, however few a file lists."""
+
 
 def pack(avatar: Avatar) -> dict[str, NDArray[Any]]:
     """The arrays of `avatar` by name, as `SHAPES` says, and those of `OPTIONAL` where it has them."""
@@ -96,6 +99,8 @@ def check_tensors(arrays: Arrays, *, expressions: int, styles: int, parts: int, 
             raise ValueError(f"the tensor {name} is {array.dtype} {array.shape}, not {dtype} {expected}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"the tensor {name} has numbers that are not finite")
+    if sizes["V"] * (expressions + styles) > MOST_DIRECTIONS:
+        raise ValueError(f"it has {sizes['V']} vertices for {expressions + styles} sliders")
     _within(arrays, "figure.faces", sizes["V"])
     _within(arrays, "figure.uv_faces", sizes["T"])
     _within(arrays, "figure.face_parts", parts)

@@ -169,6 +169,34 @@ def render(
     run_render(avatar, out, size, settings or [], state, (yaw, pitch, roll), camera, background, motion, json)
 
 
+@app.command(epilog="Example: perse export me.perse --out me.ply --set expr_jawopen=0.4 attr_hat_cap=1")
+def export(
+    avatar: AvatarFile,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE.ply|.spz|.glb|.npz", help="The file; of several frames each gets its number.")
+    ],
+    what: Annotated[
+        str | None, typer.Option(metavar="splats|mesh|blendshapes", help="What a .glb holds; splats by default.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SLIDER=VALUE", help="A slider's value; several may follow.")
+    ] = None,
+    state: Annotated[str, typer.Option(help="What to start from: neutral, or photo.")] = "neutral",
+    up: Annotated[
+        str | None, typer.Option(metavar="y-down|y|z", help="Of a .ply; y-down, as 3DGS has it, by default.")
+    ] = None,
+    motion: Motion = None,
+    states: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="States of your own, one or many, as Blender writes them.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write an avatar for other programs: as Gaussians, as a mesh, or as Gaussian blendshapes."""
+    from perse_engine.cli.export import run_export
+
+    run_export(avatar, out, what, up, settings or [], state, motion, states, json)
+
+
 @app.command(epilog="Example: perse evaluate me.perse --report me.report")
 def evaluate(
     subject: Annotated[

@@ -151,13 +151,16 @@ def _list_run(
         splat = splats[k]
         pair = starts[k]
         first_row, last_row = rows_of(splat, height)
-        first, last = _box_columns(splat, width)
-        if first_row <= last_row and first <= last:
+        left, right = _box_columns(splat, width)
+        if first_row <= last_row and left <= right:
+            first, last = left, right
             narrow = first // TILE_WIDTH == last // TILE_WIDTH
             for tile_y in range(first_row // TILE_HEIGHT, last_row // TILE_HEIGHT + 1):
                 if not narrow:
                     top = tile_y * TILE_HEIGHT
                     first, last = _columns(splat, max(first_row, top), min(last_row, top + TILE_HEIGHT - 1), width)
+                    # Rounding must not take an outline out of the box that room was counted for.
+                    first, last = max(first, left), min(last, right)
                     if first > last:
                         continue
                 for tile in range(tile_y * across + first // TILE_WIDTH, tile_y * across + last // TILE_WIDTH + 1):

@@ -87,7 +87,9 @@ def trace(splat: Floats, left: int, first_row: int, last_row: int, rows: Floats,
         half = square_root(where(square > f32(0), square, f32(0)))
         center = dy * slope + middle
         enter, leave = center - half, center + half
-        # Rounded outwards by a hundredth of a pixel, since energy has the last word.
+        # Rounded outwards by a hundredth of a pixel, since energy has the last word. What is too far away to be a whole
+        # number, or is none at all, lies outside.
+        enter = where(enter > f32(TILE_WIDTH), f32(TILE_WIDTH), enter)
         store_whole(firsts, row, where(enter > f32(0), enter, f32(0)) + f32(0.99))
         store_whole(
             ends,

@@ -173,7 +173,10 @@ def _project_run(
         reach_x, reach_y = math.sqrt(level * aa), math.sqrt(level * bb)
         cx = lens.fx * x * inverse_z + lens.cx
         cy = lens.fy * y * inverse_z + lens.cy
-        if cx + reach_x < f32(0) or cx - reach_x > lens.width or cy + reach_y < f32(0) or cy - reach_y > lens.height:
+        # Likewise: a centre that is not finite would be written to a tile that is not there.
+        if not (cx + reach_x >= f32(0) and cx - reach_x <= lens.width):
+            continue
+        if not (cy + reach_y >= f32(0) and cy - reach_y <= lens.height):
             continue
         inverse = one / determinant
         splat = splats[i]

@@ -31,7 +31,7 @@ def pixels(path):
 
 def test_the_commands_are_there():
     words = (
-        "portrait check build synthesize train render evaluate ablate fitcheck gallery between styles "
+        "portrait check build synthesize train render export evaluate ablate fitcheck gallery between styles "
         "info doctor serve bench"
     )
     assert sorted(COMMANDS) == sorted(words.split())
