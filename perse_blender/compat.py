@@ -1,10 +1,20 @@
-"""What differs between Blender 4.2 and 5.2, said once."""
+"""What differs between Blender 4.5 and 5.2, said once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import bpy
+
+NEWEST = (5, 2)
+"""The newest Blender that PERSE was tried with."""
+
+
+def notice() -> str:
+    """What people should know of a Blender that PERSE was never tried with; empty for others."""
+    if bpy.app.version[:2] <= NEWEST:
+        return ""
+    return f"Blender {bpy.app.version_string} is newer than {'.'.join(map(str, NEWEST))}, which PERSE was tried with"
 
 
 def shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree | None:
@@ -23,13 +33,11 @@ def give_shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.
 
 
 def fcurves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
-    """The animation curves of `owner`'s own action; actions have slots and layers since 4.4."""
+    """The animation curves of `owner`'s own action; of the slot that it uses."""
     animation = owner.animation_data
     action = animation.action if animation else None
     if action is None:
         return []
-    if not hasattr(action, "layers"):
-        return list(action.fcurves)
     slot = animation.action_slot
     if slot is None:
         return []
@@ -44,22 +52,17 @@ def fcurves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
     ]
 
 
-def curves_for_writing(owner: bpy.types.ID) -> bpy.types.ActionChannelbag | bpy.types.Action:
+def curves_for_writing(owner: bpy.types.ID) -> bpy.types.ActionChannelbag:
     """What has the `fcurves` and `groups` of `owner`'s action; an action is made where there is none."""
     animation = owner.animation_data or owner.animation_data_create()
     action = animation.action or new_action(owner, f"{owner.name} action")
-    if not hasattr(action, "layers"):
-        return action
     if animation.action_slot is None:
         animation.action_slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     return _channelbag(action, animation.action_slot)
 
 
-def curves_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionChannelbag | bpy.types.Action:
+def curves_of(action: bpy.types.Action, owner: bpy.types.ID) -> bpy.types.ActionChannelbag:
     """What has the `fcurves` and `groups` of a new, empty `action` that is meant for things like `owner`."""
-    if not hasattr(action, "layers"):
-        action.id_root = owner.id_type
-        return action
     return _channelbag(action, action.slots.new(id_type=owner.id_type, name=owner.name))
 
 
@@ -80,8 +83,7 @@ def new_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
     keep_action(owner)
     action = bpy.data.actions.new(name)
     animation.action = action
-    if hasattr(action, "slots"):
-        animation.action_slot = action.slots.new(id_type=owner.id_type, name=owner.name)
+    animation.action_slot = action.slots.new(id_type=owner.id_type, name=owner.name)
     return action
 
 

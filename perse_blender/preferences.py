@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from . import installing
+from . import compat, installing
 from .perse_protocol.environments import data_folder
 from .perse_protocol.lookup import Place, find_engine, places
 
@@ -46,6 +46,8 @@ class PersePreferences(bpy.types.AddonPreferences):
         from .install import draw_card  # which imports this
 
         layout = self.layout
+        if compat.notice():
+            layout.label(text=compat.notice(), icon="INFO")
         draw_card(layout)
         layout.prop(self, "library_path", placeholder=str(library_folder()))
         layout.prop(self, "idle_minutes")

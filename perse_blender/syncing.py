@@ -101,9 +101,6 @@ def _own_curves(rig: bpy.types.Object) -> Iterator[bpy.types.FCurve]:
     yield from animation.drivers
     actions = [animation.action, *(strip.action for track in animation.nla_tracks for strip in track.strips)]
     for action in dict.fromkeys(action for action in actions if action is not None):
-        if not hasattr(action, "layers"):
-            yield from action.fcurves
-            continue
         for layer in action.layers:
             for strip in layer.strips:
                 for bag in strip.channelbags if strip.type == "KEYFRAME" else ():
@@ -186,8 +183,7 @@ def _hand_over(old: bpy.types.Key, keys: bpy.types.Key, released: Iterable[str])
     if animation is not None and animation.action is not None:
         own = keys.animation_data or keys.animation_data_create()
         own.action = animation.action
-        if hasattr(own, "action_slot"):
-            own.action_slot = animation.action_slot
+        own.action_slot = animation.action_slot
     for _, target in _driver_targets():
         if target.id == old:
             target.id = keys

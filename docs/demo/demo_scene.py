@@ -205,4 +205,4 @@ if __name__ == "__main__":
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # Blender 4.2 and 4.5 crash or hang where a render engine is still registered at exit
+    os._exit(status)  # Blender 4.5 crashes or hangs where a render engine is still registered at exit

@@ -147,7 +147,7 @@ def raises_report(pattern: str) -> Iterator[None]:
         yield
 
 
-# A RenderEngine that is still registered when Blender 4.2 or 4.5 exits crashes or hangs it.
+# A RenderEngine that is still registered when Blender 4.5 exits crashes or hangs it.
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[_STATUS] = int(exitstatus)
 
