@@ -39,10 +39,12 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
-PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8}
+PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8, "clothes": 0.65}
 """The same of parts of the figure."""
 UNSEEN = 0.05
 """Importance of a triangle that no view shows, relative to one that all of them show."""
+UNSEEN_OF: Mapping[str, float] = {"headphones": 0.4}
+"""The same of parts of which every side comes to be seen: hardly any clip shows the inside of a headband."""
 PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
 """Importance of a plain surface; variation that adds 1 to it; the most that variation adds."""
 DETAIL_RADIUS = 4.0
@@ -53,10 +55,10 @@ RARELY_SEEN = 0.6
 """Importance of what only one style shows."""
 LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
-LARGEST, LARGEST_OF_BROAD = 1.2, 3.0
+LARGEST = 1.2
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
-BROAD = frozenset({"bust", "clothes"})
-"""Parts without tips or rims, on which a gap is worse than a blur."""
+LARGEST_OF: Mapping[str, float] = {"bust": 3.0, "clothes": 3.0, "headphones": 1.8}
+"""The same of parts without tips or rims, on which a gap is worse than a blur."""
 LONGEST = 1.15
 """The same of slender parts, the longest axis, in each style that they are worn in."""
 WORN = 6
@@ -119,7 +121,7 @@ def _bounded(avatar: Avatar) -> Floats:
     parts = avatar.figure.face_parts[avatar.triangles]
     for part in np.unique(parts):
         own = parts == part
-        largest = LARGEST_OF_BROAD if avatar.figure.parts[part] in BROAD else LARGEST
+        largest = LARGEST_OF.get(avatar.figure.parts[part], LARGEST)
         bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2]) + np.log(largest))
     return bounded
 
@@ -165,7 +167,8 @@ def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float
         worn = [view for view in views if view.state.sliders.get(wardrobe.styles[k].slider, 0) > 0.9][:WORN]
         visible = np.maximum(visible, RARELY_SEEN * _visibility(wardrobe, areas, worn))
     detail = PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL)
-    return by_label * by_part * detail * (UNSEEN + (1 - UNSEEN) * visible)
+    unseen = np.array([UNSEEN_OF.get(part, UNSEEN) for part in parts])[wardrobe.figure.face_parts]
+    return by_label * by_part * detail * (unseen + (1 - unseen) * visible)
 
 
 def covered(wardrobe: Wardrobe, views: Sequence[View], avatar: Avatar) -> NDArray[np.intp]:
