@@ -51,8 +51,8 @@ def posed(avatar) -> bpy.types.Object:
     limit = avatar.pose.bones["eye.L"].constraints.new("LIMIT_ROTATION")
     limit.use_limit_y, limit.min_y, limit.max_y, limit.owner_space = True, 0.2, 0.2, "LOCAL"
     keys = avatar.children[0].data.shape_keys
-    keys.driver_remove('key_blocks["expr_browinnerup"].value')
-    keys.key_blocks["expr_browinnerup"].value = 0.9
+    keys.driver_remove('key_blocks["browInnerUp"].value')
+    keys.key_blocks["browInnerUp"].value = 0.9
     avatar.location, avatar.rotation_euler.z, avatar.scale = (0.03, 0.1, -0.02), 0.3, (0.8, 0.8, 0.8)
     bpy.context.view_layer.update()
     return avatar
