@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from .decoding import decode
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 LARGEST_SIDE = 16384
 MOST_INSTANCES = 256
 MOST_OCCLUDERS = 65536
+MOST_MASKS = 256
+MOST_SUPERSAMPLES = 4
 LARGEST_MESH = 1 << 28
 
 Priority = Literal["final", "viewport", "preview"]
 PRIORITIES: tuple[Priority, ...] = ("final", "viewport", "preview")
 """Most urgent first."""
 
-Pass = Literal["combined", "depth"]
+Pass = Literal["combined", "depth", "normal"]
 ColorSpace = Literal["srgb", "linear"]
 Numbers = tuple[float, ...]
 
@@ -119,14 +121,15 @@ class Loaded(Message):
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """A perspective camera with OpenCV's axes: x right, y down, z forward; the first pixel's centre is (0.5, 0.5).
+    """A camera with OpenCV's axes: x right, y down, z forward; the first pixel's centre is (0.5, 0.5).
 
     Attributes:
         view: 16 numbers, world to camera, rigid.
-        fx, fy: focal lengths, pixels, > 0.
+        fx, fy: focal lengths, pixels; of an orthographic camera pixels in a world unit; > 0.
         cx, cy: principal point, pixels from the upper left corner.
         width, height: the whole picture, pixels.
         near: distance below which nothing is drawn, world units, > 0.
+        orthographic: whether rays are parallel instead of meeting in the camera.
     """
 
     view: Numbers
@@ -137,6 +140,7 @@ class Camera:
     width: int
     height: int
     near: float = 0.01
+    orthographic: bool = False
 
     def __post_init__(self) -> None:
         _require(len(self.view) == 16, "camera.view must have 16 numbers")
@@ -168,6 +172,7 @@ class Instance:
         sliders: value by name; absent ones are 0. NaN travels, so that the engine can refuse it by name.
         transforms: 5 x 16 numbers, the skinning transform of each joint in head space; or None.
         pose: 15 numbers, axis-angle of each joint in radians; or None. At most one of the two is given.
+        holdout: whether it is left out of the picture, and yet hides what is behind it.
     """
 
     avatar: str
@@ -175,6 +180,7 @@ class Instance:
     sliders: Mapping[str, float]
     transforms: Numbers | None = None
     pose: Numbers | None = None
+    holdout: bool = False
 
     def __post_init__(self) -> None:
         _require(len(self.model) == 16, "model must have 16 numbers")
@@ -233,6 +239,24 @@ class Occluder:
 
 
 @dataclasses.dataclass(frozen=True)
+class Mask:
+    """A plane that says how much of each pixel something covers, in [0, 1]: avatars, or a region of them.
+
+    Attributes:
+        instances: indices of `Render.instances`, or None for all.
+        region: a category of the avatars' files, "skin" or "eyes"; None for all of them.
+    """
+
+    instances: tuple[int, ...] | None = None
+    region: str | None = None
+
+
+def extra_planes(passes: Sequence[Pass], masks: Sequence[Mask]) -> int:
+    """How many planes a picture has beyond colour and depth: three of the normal if asked for, then one a mask."""
+    return 3 * ("normal" in passes) + len(masks)
+
+
+@dataclasses.dataclass(frozen=True)
 class Render(Message):
     """Client to engine: draw these avatars into `target`.
 
@@ -240,11 +264,13 @@ class Render(Message):
         view: names the view ("final", "viewport 3"); a newer request of a view replaces its waiting one.
         priority: a "final" request is never replaced.
         region: the part to draw, or None for the whole picture; the result has the region's size.
-        passes: "combined", or "combined" and "depth".
+        passes: "combined", and "depth" and "normal" where they are wanted.
         color: "linear" for scene-linear colour, "srgb" to leave it as trained.
         matrix: 9 numbers from linear Rec.709 to the working space, or None.
         background: 4 numbers, premultiplied RGBA in the colour space of the result, put behind everything; or None.
         occluders: what hides avatars; nothing but the background is where it does.
+        masks: planes of coverage, in this order.
+        supersampling: how many times as wide and high the picture is drawn before it is averaged down.
     """
 
     kind: ClassVar[str] = "render"
@@ -260,10 +286,21 @@ class Render(Message):
     matrix: Numbers | None = None
     background: Numbers | None = None
     occluders: tuple[Occluder, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    supersampling: int = 1
 
     def __post_init__(self) -> None:
         _require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
         _require(len(self.occluders) <= MOST_OCCLUDERS, f"at most {MOST_OCCLUDERS} meshes may hide avatars")
+        _require(len(self.masks) <= MOST_MASKS, f"at most {MOST_MASKS} masks fit one picture")
+        numbered = [index for mask in self.masks for index in mask.instances or ()]
+        _require(
+            not numbered or 0 <= min(numbered) <= max(numbered) < len(self.instances),
+            "masks may only name avatars that are in the picture",
+        )
+        _require(
+            1 <= self.supersampling <= MOST_SUPERSAMPLES, f"supersampling must lie between 1 and {MOST_SUPERSAMPLES}"
+        )
         _require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
         _require(self.matrix is None or self.color == "linear", "matrix needs color linear")
         _require(self.background is None or len(self.background) == 4, "background must have 4 numbers")
@@ -283,6 +320,11 @@ class Render(Message):
         """The part to draw."""
         return self.region or Region(0, 0, self.camera.width, self.camera.height)
 
+    @property
+    def extra(self) -> int:
+        """How many planes there are beyond colour and depth."""
+        return extra_planes(self.passes, self.masks)
+
 
 @dataclasses.dataclass(frozen=True)
 class Rendered(Message):
@@ -290,6 +332,7 @@ class Rendered(Message):
 
     Attributes:
         timings: milliseconds by stage: wait, decode, rasterize, write, total.
+        memory: the most that the engine has taken so far, MB; 0 where the system does not say.
     """
 
     kind: ClassVar[str] = "rendered"
@@ -298,6 +341,7 @@ class Rendered(Message):
     width: int
     height: int
     timings: Mapping[str, float]
+    memory: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
