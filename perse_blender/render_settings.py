@@ -117,15 +117,20 @@ class PERSE_PT_passes(_Properties, bpy.types.Panel):
     bl_context = "view_layer"
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, layer = self.layout, context.view_layer
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        column = layout.column(heading="Data", align=True)
-        column.prop(layer, "use_pass_z", text="Depth")
-        column.prop(layer, "use_pass_normal", text="Normal")
-        column = layout.column(heading="Masks", align=True)
-        column.prop(layer.perse, "category_masks")
-        column.prop(layer.perse, "avatar_masks")
+        draw_passes(self.layout, context.view_layer)
+
+
+def draw_passes(layout: bpy.types.UILayout, layer: bpy.types.ViewLayer) -> None:
+    """The passes of `layer`, to be ticked."""
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    ticks = column.column(heading="Passes", align=True)
+    ticks.prop(layer, "use_pass_z", text="Depth")
+    ticks.prop(layer, "use_pass_normal", text="Normal")
+    ticks = column.column(heading="Masks", align=True)
+    ticks.prop(layer.perse, "category_masks")
+    ticks.prop(layer.perse, "avatar_masks")
 
 
 CLASSES = (PerseRenderSettings, PerseLayerSettings, PERSE_PT_sampling, PERSE_PT_motion_blur, PERSE_PT_passes)
