@@ -94,7 +94,7 @@ def _memory(scene: bpy.types.Scene) -> None:
     render = scene.render
     pixels = render.resolution_x * render.resolution_y * (render.resolution_percentage / 100) ** 2
     layers = [layer for layer in scene.view_layers if layer.use]
-    masks = sum(MOST_MASKS for layer in layers if layer.perse.category_masks)
+    masks = MOST_MASKS * len([layer for layer in layers if layer.perse.category_masks])
     needed, free = ENGINE_BYTES + (PIXEL_BYTES + MASK_BYTES * masks) * pixels, free_memory()
     if free is not None and free < needed:
         raise EngineFailure(

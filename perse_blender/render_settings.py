@@ -6,6 +6,8 @@ from typing import Any
 
 import bpy
 
+from .passes import MaskPass, mask_passes
+
 ENGINE = "PERSE"
 
 
@@ -133,6 +135,22 @@ def draw_passes(layout: bpy.types.UILayout, layer: bpy.types.ViewLayer) -> None:
     ticks.prop(layer.perse, "avatar_masks")
 
 
+_offered: dict[tuple[int, str], tuple[MaskPass, ...]] = {}
+"""The masks that view layers had when they were looked at last, by scene and name."""
+
+
+@bpy.app.handlers.persistent
+def _follow_avatars(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    """Offer the masks of avatars that come, go or are renamed."""
+    if scene.render.engine != ENGINE or not depsgraph.id_type_updated("OBJECT"):
+        return
+    for layer in scene.view_layers:
+        key, masks = (scene.session_uid, layer.name), mask_passes(scene, layer)
+        if _offered.get(key, ()) != masks:
+            _offered[key] = masks
+            layer.update_render_passes()
+
+
 CLASSES = (PerseRenderSettings, PerseLayerSettings, PERSE_PT_sampling, PERSE_PT_motion_blur, PERSE_PT_passes)
 
 
@@ -140,10 +158,14 @@ def register() -> None:
     """Give scenes and view layers their settings."""
     bpy.types.Scene.perse = bpy.props.PointerProperty(type=PerseRenderSettings)
     bpy.types.ViewLayer.perse = bpy.props.PointerProperty(type=PerseLayerSettings)
+    bpy.app.handlers.depsgraph_update_post.append(_follow_avatars)
 
 
 def unregister() -> None:
     """Take them away."""
+    if _follow_avatars in bpy.app.handlers.depsgraph_update_post:
+        bpy.app.handlers.depsgraph_update_post.remove(_follow_avatars)
+    _offered.clear()
     for owner in (bpy.types.Scene, bpy.types.ViewLayer):
         if hasattr(owner, "perse"):
             del owner.perse

@@ -76,9 +76,18 @@ def depth(path: Path) -> np.ndarray:
 
 
 def plane(channels: dict[str, np.ndarray], part: str) -> np.ndarray:
-    """The one channel with `part` in its name, or of a view with its name before a colon: "left:Combined.R"."""
+    """The one channel with `part` in its name, or of a view with its name before a colon: "left:Combined.R".
+
+    Before 5.0 the view is a part of the channel's name: "ViewLayer.Combined.left.R".
+    """
     view, _, part = part.rpartition(":")
-    chosen = [name for name in channels if part in name and "Composite" not in name and name.startswith(view)]
+    head, _, tail = part.rpartition(".")
+    chosen = [
+        name
+        for name in channels
+        if "Composite" not in name
+        and ((part in name and name.startswith(view)) or (view and f"{head}.{view}.{tail}" in name))
+    ]
     (found,) = [channels[name] for name in chosen]
     return found
 

@@ -102,9 +102,12 @@ def test_the_compositor_offers_what_is_asked_for(scene, avatar, layer, part):
     layer.update_render_passes()
     offered = {socket.name for socket in node.outputs if socket.enabled}
     assert offered >= {"Depth", "Normal", *(mask.name for mask in passes)}
+    avatar.name = "Anna"
+    bpy.context.view_layer.update()
+    assert "Mask Anna" in {socket.name for socket in node.outputs if socket.enabled}
     layer.perse.category_masks = False
     offered = {socket.name for socket in node.outputs if socket.enabled}
-    assert "Mask Test" in offered
+    assert "Mask Anna" in offered
     assert not any(name.startswith("PERSE ") for name in offered)
 
 

@@ -69,6 +69,15 @@ def test_masks_of_avatars_add_up_to_the_alpha_and_follow_depth(client, request_o
     assert ((alone > 0.99) & (first < 0.01)).sum() > 200  # the second stands before the first
 
 
+def test_avatars_that_go_through_each_other_are_sorted_together(client, request_one):
+    alone = drawn(client, request_one).color[..., 3]
+    twice = drawn(client, beside(request_one, (0, 0, 0)))
+    assert np.abs(twice.color[..., 3] - (1 - (1 - alone) ** 2)).max() < 0.02
+    through = beside(request_one, (0.02, 0.0, 0.01))
+    swapped = dataclasses.replace(through, instances=through.instances[::-1])
+    assert np.abs(drawn(client, through).color - drawn(client, swapped).color).max() < 1e-4
+
+
 def test_regions_share_out_the_avatar(client, avatar, request_one):
     names = ("skin", "eyes", "mouth", "clothes", "eyebrows", "beard", "hair", "glasses")
     picture = drawn(client, dataclasses.replace(request_one, masks=tuple(Mask(None, name) for name in names)))
