@@ -174,3 +174,37 @@ def test_two_cameras_make_two_views(scene, avatar, render):
     columns = np.arange(96)
     at = [float((picture * columns).sum() / picture.sum()) for picture in (left, right)]
     assert at[0] > at[1] + 15
+
+
+def test_people_see_how_far_it_is_and_what_is_left(scene, moving, render):
+    said: list[str] = []
+
+    def listen(line: str, _: object) -> None:
+        said.append(line)
+
+    scene.render.use_motion_blur = True
+    bpy.app.handlers.render_stats.append(listen)
+    try:
+        render()
+    finally:
+        bpy.app.handlers.render_stats.remove(listen)
+    assert [line.split(" | ")[1] for line in said if "Sample" in line] == [f"Sample {k}/8" for k in range(1, 9)]
+    assert all("Remaining 00:" in line for line in said if "Sample" in line)
+
+
+def test_a_cancelled_blur_leaves_the_scene_at_its_frame(scene, moving, part, monkeypatch):
+    wait, waits = part("session").EngineClient.wait, []
+
+    def escape_at_the_third(self, ticket, poll=None, timeout=None):
+        waits.append(ticket)
+        return wait(self, ticket, (lambda: True) if len(waits) == 3 else poll, timeout)
+
+    scene.render.use_motion_blur = True
+    scene.render.resolution_x = scene.render.resolution_y = 1500
+    monkeypatch.setattr(part("session").EngineClient, "wait", escape_at_the_third)
+    monkeypatch.setattr(
+        part("render_engine").PerseRenderEngine, "_hand_over", lambda *_: pytest.fail("it was handed over")
+    )
+    bpy.ops.render.render()
+    assert len(waits) == 3
+    assert scene.frame_current_final == 5
