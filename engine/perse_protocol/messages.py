@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from .decoding import decode
-from .errors import ProtocolError
+from .errors import ProtocolError, require
+from .parts import Camera, FrameFile, Mask, MeshFile, Numbers, Pass, Region, extra_planes
 
 PROTOCOL_VERSION = 3
-LARGEST_SIDE = 16384
 MOST_INSTANCES = 256
 MOST_OCCLUDERS = 65536
 MOST_MASKS = 256
 MOST_SUPERSAMPLES = 4
-LARGEST_MESH = 1 << 28
 
 Priority = Literal["final", "viewport", "preview"]
 PRIORITIES: tuple[Priority, ...] = ("final", "viewport", "preview")
 """Most urgent first."""
 
-Pass = Literal["combined", "depth", "normal"]
 ColorSpace = Literal["srgb", "linear"]
-Numbers = tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,49 +117,6 @@ class Loaded(Message):
 
 
 @dataclasses.dataclass(frozen=True)
-class Camera:
-    """A camera with OpenCV's axes: x right, y down, z forward; the first pixel's centre is (0.5, 0.5).
-
-    Attributes:
-        view: 16 numbers, world to camera, rigid.
-        fx, fy: focal lengths, pixels; of an orthographic camera pixels in a world unit; > 0.
-        cx, cy: principal point, pixels from the upper left corner.
-        width, height: the whole picture, pixels.
-        near: distance below which nothing is drawn, world units, > 0.
-        orthographic: whether rays are parallel instead of meeting in the camera.
-    """
-
-    view: Numbers
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width: int
-    height: int
-    near: float = 0.01
-    orthographic: bool = False
-
-    def __post_init__(self) -> None:
-        _require(len(self.view) == 16, "camera.view must have 16 numbers")
-        _require(self.fx > 0 and self.fy > 0, "camera.fx and camera.fy must be positive")
-        _require(self.near > 0, "camera.near must be positive")
-        _require(
-            0 < self.width <= LARGEST_SIDE and 0 < self.height <= LARGEST_SIDE,
-            f"a picture of {self.width} x {self.height} is not between 1 and {LARGEST_SIDE} pixels a side",
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Region:
-    """A window of the picture: upper left corner and size, pixels from the picture's upper left corner."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Instance:
     """One avatar in the picture.
 
@@ -183,43 +137,10 @@ class Instance:
     holdout: bool = False
 
     def __post_init__(self) -> None:
-        _require(len(self.model) == 16, "model must have 16 numbers")
-        _require(self.transforms is None or len(self.transforms) == 80, "transforms must have 80 numbers")
-        _require(self.pose is None or len(self.pose) == 15, "pose must have 15 numbers")
-        _require(self.transforms is None or self.pose is None, "transforms and pose exclude each other")
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameFile:
-    """Where the engine writes the picture; see `frames.FrameBuffer`.
-
-    Attributes:
-        path: a file that the client made and keeps mapped.
-        generation: changes whenever the client makes a larger file.
-    """
-
-    path: str
-    generation: int
-
-
-@dataclasses.dataclass(frozen=True)
-class MeshFile:
-    """Where the client has put a mesh; see `meshes.MeshStore`.
-
-    Attributes:
-        path: a file that the client made, named after its content.
-        corners, triangles: how many are in it.
-    """
-
-    path: str
-    corners: int
-    triangles: int
-
-    def __post_init__(self) -> None:
-        _require(
-            0 <= self.corners <= LARGEST_MESH and 0 <= self.triangles <= LARGEST_MESH,
-            f"a mesh may have at most {LARGEST_MESH} corners and triangles",
-        )
+        require(len(self.model) == 16, "model must have 16 numbers")
+        require(self.transforms is None or len(self.transforms) == 80, "transforms must have 80 numbers")
+        require(self.pose is None or len(self.pose) == 15, "pose must have 15 numbers")
+        require(self.transforms is None or self.pose is None, "transforms and pose exclude each other")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,25 +156,7 @@ class Occluder:
     model: Numbers
 
     def __post_init__(self) -> None:
-        _require(len(self.model) == 16, "model must have 16 numbers")
-
-
-@dataclasses.dataclass(frozen=True)
-class Mask:
-    """A plane that says how much of each pixel something covers, in [0, 1]: avatars, or a region of them.
-
-    Attributes:
-        instances: indices of `Render.instances`, or None for all.
-        region: a category of the avatars' files, "skin" or "eyes"; None for all of them.
-    """
-
-    instances: tuple[int, ...] | None = None
-    region: str | None = None
-
-
-def extra_planes(passes: Sequence[Pass], masks: Sequence[Mask]) -> int:
-    """How many planes a picture has beyond colour and depth: three of the normal if asked for, then one a mask."""
-    return 3 * ("normal" in passes) + len(masks)
+        require(len(self.model) == 16, "model must have 16 numbers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -290,22 +193,22 @@ class Render(Message):
     supersampling: int = 1
 
     def __post_init__(self) -> None:
-        _require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
-        _require(len(self.occluders) <= MOST_OCCLUDERS, f"at most {MOST_OCCLUDERS} meshes may hide avatars")
-        _require(len(self.masks) <= MOST_MASKS, f"at most {MOST_MASKS} masks fit one picture")
+        require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
+        require(len(self.occluders) <= MOST_OCCLUDERS, f"at most {MOST_OCCLUDERS} meshes may hide avatars")
+        require(len(self.masks) <= MOST_MASKS, f"at most {MOST_MASKS} masks fit one picture")
         numbered = [index for mask in self.masks for index in mask.instances or ()]
-        _require(
+        require(
             not numbered or 0 <= min(numbered) <= max(numbered) < len(self.instances),
             "masks may only name avatars that are in the picture",
         )
-        _require(
+        require(
             1 <= self.supersampling <= MOST_SUPERSAMPLES, f"supersampling must lie between 1 and {MOST_SUPERSAMPLES}"
         )
-        _require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
-        _require(self.matrix is None or self.color == "linear", "matrix needs color linear")
-        _require(self.background is None or len(self.background) == 4, "background must have 4 numbers")
+        require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
+        require(self.matrix is None or self.color == "linear", "matrix needs color linear")
+        require(self.background is None or len(self.background) == 4, "background must have 4 numbers")
         window = self.window
-        _require(
+        require(
             window.width > 0
             and window.height > 0
             and window.x >= 0
@@ -417,11 +320,6 @@ def _fields(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot travel")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ProtocolError(sentence)
 
 
 def _short(value: object) -> str:
