@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 from mathutils import Matrix
@@ -26,18 +28,22 @@ def pinhole(
         matrix: camera to world, where it is not the object's own (stereo).
 
     Raises:
-        EngineFailure: "camera-type" for anything but a perspective camera.
+        EngineFailure: "camera-type" for what is neither a perspective nor an orthographic camera.
     """
-    if camera.type != "CAMERA" or camera.data.type != "PERSP":
-        kind = camera.data.type.lower() if camera.type == "CAMERA" else camera.type.lower()
+    if camera.type != "CAMERA" or camera.data.type not in ("PERSP", "ORTHO"):
+        kind = "panoramic" if camera.type == "CAMERA" else f"no camera but of type {camera.type}"
         raise EngineFailure(
-            "camera-type", f"the camera {camera.name} is {kind}; PERSE needs a perspective one", "set its Lens Type"
+            "camera-type",
+            f"the camera {camera.name} is {kind}, which PERSE does not render",
+            "set its Lens Type to Perspective or Orthographic",
         )
     render = depsgraph.scene.render
     projection = camera.calc_matrix_camera(
         depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
     )
     to_world = camera.matrix_world if matrix is None else matrix
+    if camera.data.type == "ORTHO":
+        return _parallel(projection, to_world, width, height, camera.data.clip_start)
     return from_projection(projection, to_world, width, height, camera.data.clip_start)
 
 
@@ -69,6 +75,38 @@ def from_projection(projection: Matrix, to_world: Matrix, width: int, height: in
         height=height,
         near=max(near, 1e-4),
     )
+
+
+def _parallel(projection: Matrix, to_world: Matrix, width: int, height: int, near: float) -> Camera:
+    """The camera of an OpenGL orthographic `projection`."""
+    location, rotation, _ = to_world.decompose()
+    view = _FLIP @ Matrix.LocRotScale(location, rotation, None).inverted()
+    return Camera(
+        view=numbers(np.array(view)),
+        fx=projection[0][0] * width / 2,
+        fy=projection[1][1] * height / 2,
+        cx=(1 + projection[0][3]) * width / 2,
+        cy=(1 - projection[1][3]) * height / 2,
+        width=width,
+        height=height,
+        near=max(near, 1e-4),
+        orthographic=True,
+    )
+
+
+def stereo_matrix(blender: bpy.types.RenderEngine, camera: bpy.types.Object) -> Matrix:
+    """Where the active stereo view's camera is, camera to world."""
+    rows = np.reshape(np.array(blender.camera_model_matrix(camera), np.float64), (4, 4))
+    matrix: Matrix = Matrix(rows.tolist())
+    return matrix
+
+
+def stereo_shift(seen: Camera, camera: bpy.types.Object, shift: float) -> Camera:
+    """`seen` with the horizontal `shift` of a stereo view, in Blender's unit, in place of the evaluated `camera`'s."""
+    data = camera.data
+    sensor = data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width
+    widest = seen.fx * (data.ortho_scale if data.type == "ORTHO" else sensor / data.lens)
+    return replace(seen, cx=seen.cx - (shift - data.shift_x) * widest)
 
 
 def border(render: bpy.types.RenderSettings, width: int, height: int) -> Region | None:

@@ -38,6 +38,7 @@ class Shown:
         model: (4, 4) head space to world.
         sliders: value by name.
         transforms: (5, 4, 4) skinning transforms, head space.
+        holdout: whether the picture has a hole where it is.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Shown:
     model: NDArray[np.float64]
     sliders: Mapping[str, float]
     transforms: NDArray[np.float64]
+    holdout: bool = False
 
     @property
     def state(self) -> Hashable:
@@ -63,27 +65,35 @@ def shown_avatars(depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3
     """
     states: dict[int, Shown] = {}
     found = []
-    for proxy, world in _proxies(depsgraph, viewport):
+    for proxy, world, holdout in _proxies(depsgraph, viewport):
         key = proxy.as_pointer()
         if key not in states:
             states[key] = _state(proxy, depsgraph)
         state = states[key]
         model = np.array(world) @ _TO_BLENDER
         if abs(np.linalg.det(model[:3, :3])) > _SMALLEST_VOLUME:
-            found.append(Shown(state.name, state.path, model, state.sliders, state.transforms))
+            found.append(Shown(state.name, state.path, model, state.sliders, state.transforms, holdout))
     return tuple(found)
 
 
 def _proxies(
     depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3D | None
-) -> Iterator[tuple[bpy.types.Object, Matrix]]:
+) -> Iterator[tuple[bpy.types.Object, Matrix, bool]]:
+    """Each proxy that is seen, its space to world, and whether it is a holdout."""
+    layer = depsgraph.view_layer
     for instance in depsgraph.object_instances:
         thing = instance.object
         if thing is None or not is_proxy(thing) or not (instance.is_instance or instance.show_self):
             continue
-        owner = instance.parent if instance.is_instance else thing
-        if viewport is None or owner is None or owner.original.visible_in_viewport_get(viewport):
-            yield thing, instance.matrix_world.copy()
+        owner = ((instance.parent if instance.is_instance else None) or thing).original
+        if viewport is not None:
+            if owner.visible_in_viewport_get(viewport):
+                yield thing, instance.matrix_world.copy(), False
+            continue
+        listed = owner.name in layer.objects
+        if thing.visible_camera and not (listed and owner.indirect_only_get(view_layer=layer)):
+            held = thing.is_holdout or (listed and owner.holdout_get(view_layer=layer))
+            yield thing, instance.matrix_world.copy(), held
 
 
 def _state(proxy: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> Shown:

@@ -11,6 +11,7 @@ from . import session
 from .avatars import active_rig
 from .color import view_keeps_colors
 from .release import free_keys
+from .render_settings import draw_passes
 from .sliders import Group, groups
 
 LABEL_SHARE = 0.36
@@ -117,7 +118,21 @@ class PERSE_PT_render(Panel, bpy.types.Panel):
             column.label(text=f"{scene.view_settings.view_transform} changes the colours", icon="INFO")
             column.operator("perse.keep_colors", icon="COLOR")
         layout.prop(scene.render, "film_transparent")
-        layout.prop(context.view_layer, "use_pass_z", text="Depth Pass")
+        row = layout.row()
+        row.label(text="Anti-Aliasing")
+        row.prop(scene.perse, "supersampling", text="")
+        row = layout.row()
+        row.prop(scene.render, "use_motion_blur", text="Motion Blur")
+        samples = row.row()
+        samples.active = scene.render.use_motion_blur
+        samples.prop(scene.perse, "motion_samples", text="Samples")
+        if scene.camera is not None and scene.camera.type == "CAMERA":
+            row = layout.row()
+            row.prop(scene.camera.data.dof, "use_dof", text="Depth of Field")
+            samples = row.row()
+            samples.active = scene.camera.data.dof.use_dof
+            samples.prop(scene.perse, "lens_samples", text="Samples")
+        draw_passes(layout, context.view_layer)
 
 
 class PERSE_PT_engine(Panel, bpy.types.Panel):

@@ -21,6 +21,10 @@ ENGINE_BYTES = 400 << 20
 """What the engine takes with one avatar, measured; see docs/farm.md."""
 PIXEL_BYTES = 120
 """What a pixel takes in Blender and the engine together: colour and depth, in both, and what they are drawn with."""
+MASK_BYTES = 12
+"""What a pixel of a mask takes likewise: Blender's, the engine's, and the average where there is blur."""
+MOST_MASKS = 16
+"""Categories of attributes that avatars have, a few more."""
 
 
 def problems(scene: bpy.types.Scene) -> list[EngineFailure]:
@@ -89,7 +93,9 @@ def _engine() -> None:
 def _memory(scene: bpy.types.Scene) -> None:
     render = scene.render
     pixels = render.resolution_x * render.resolution_y * (render.resolution_percentage / 100) ** 2
-    needed, free = ENGINE_BYTES + PIXEL_BYTES * pixels, free_memory()
+    layers = [layer for layer in scene.view_layers if layer.use]
+    masks = MOST_MASKS * len([layer for layer in layers if layer.perse.category_masks])
+    needed, free = ENGINE_BYTES + (PIXEL_BYTES + MASK_BYTES * masks) * pixels, free_memory()
     if free is not None and free < needed:
         raise EngineFailure(
             "low-memory",

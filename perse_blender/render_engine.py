@@ -5,40 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import bpy
+import numpy as np
 
 from . import headless, session
-from .camera import border, pinhole
-from .color import to_working_space, world_color
-from .frame import shown_avatars
-from .meshes import occluders
-from .perse_protocol import EngineClient, EngineFailure, Picture, ProtocolError, RenderRequest, RequestCancelled
+from .passes import COMBINED, DEPTH, NORMAL, MaskPass, mask_passes
+from .perse_protocol import EngineFailure, Picture, ProtocolError, RequestCancelled
+from .shot import Clock, Shot, Timings
 
 log = logging.getLogger(__name__)
 
-DEPTH = "Depth"
-_FOREIGN_PANELS = {"RENDER_PT_simplify", "RENDER_PT_freestyle", "VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes"}
+_FOREIGN_PANELS = {"RENDER_PT_simplify", "VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes"}
 """Settings that PERSE does not honour."""
-
-
-@dataclass
-class Timings:
-    """Milliseconds that the last picture took, by stage; `wait` holds what the engine itself reports as `engine`."""
-
-    collect: float = 0.0
-    request: float = 0.0
-    wait: float = 0.0
-    engine: float = 0.0
-    begin_result: float = 0.0
-    foreach_set: float = 0.0
-    end_result: float = 0.0
-
-    @property
-    def ours(self) -> float:
-        """Collecting state, asking, and the way there and back: neither Blender's share nor the drawing."""
-        return self.collect + self.request + max(0.0, self.wait - self.engine)
 
 
 last = Timings()
@@ -58,12 +37,16 @@ class PerseRenderEngine(bpy.types.RenderEngine):
     def update_render_passes(
         self, scene: bpy.types.Scene | None = None, renderlayer: bpy.types.ViewLayer | None = None
     ) -> None:
-        """Announce Combined, and Depth where the view layer asks for it."""
+        """Announce Combined, and what else the view layer asks for."""
         if scene is None or renderlayer is None:
             return
-        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
+        self.register_pass(scene, renderlayer, COMBINED, 4, "RGBA", "COLOR")
         if renderlayer.use_pass_z:
             self.register_pass(scene, renderlayer, DEPTH, 1, "Z", "VALUE")
+        if renderlayer.use_pass_normal:
+            self.register_pass(scene, renderlayer, NORMAL, 3, "XYZ", "VECTOR")
+        for mask in mask_passes(scene, renderlayer):
+            self.register_pass(scene, renderlayer, mask.name, 1, "X", "VALUE")
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """Render one view layer of one frame; what goes wrong is reported, so that an animation stops there."""
@@ -89,64 +72,68 @@ class PerseRenderEngine(bpy.types.RenderEngine):
 
     def _render(self, depsgraph: bpy.types.Depsgraph) -> None:
         headless.check_once(depsgraph.scene)
-        clock = Clock()
-        engine = session.client(self.test_break)
-        request = self._request(depsgraph, engine)
-        last.collect = clock.lap()
-        ticket = engine.render(request, self.test_break)
-        last.request = clock.lap()
-        self.update_stats("", f"PERSE | {len(request.instances)} avatars")
-        picture = engine.wait(ticket, self.test_break)
-        last.wait = clock.lap()
-        last.engine = float(picture.timings["total"])
-        self._hand_over(picture, depsgraph.view_layer.name)
+        last.reset()
+        client = session.client(self.test_break)
+        masks = mask_passes(depsgraph.scene, depsgraph.view_layer)
+        for mask in masks:
+            self.add_pass(mask.name, 1, "X", layer=depsgraph.view_layer.name)
+        for view in _views(depsgraph.scene.render):
+            if view:
+                self.active_view_set(view)
+            progress = Progress(self, view)
+            picture = Shot(self, depsgraph, client, view, masks, last).picture(progress.tell)
+            progress.done(picture)
+            self._hand_over(picture, depsgraph.view_layer.name, view, masks)
 
-    def _request(self, depsgraph: bpy.types.Depsgraph, engine: EngineClient) -> RenderRequest:
-        scene = depsgraph.scene_eval
-        if scene.render.use_multiview:
-            raise EngineFailure("stereo", "PERSE renders one view", "turn off Stereoscopy in the output properties")
-        source = self.camera_override or scene.camera
-        if source is None:
-            raise EngineFailure("no-camera", "the scene has no camera", "add one")
-        width, height = self.resolution_x, self.resolution_y
-        avatars = shown_avatars(depsgraph)
-        return RenderRequest(
-            view="final",
-            priority="final",
-            instances=session.instances(avatars, self.test_break),
-            camera=pinhole(source.evaluated_get(depsgraph), depsgraph, width, height),
-            region=border(scene.render, width, height),
-            passes=("combined", "depth") if depsgraph.view_layer.use_pass_z else ("combined",),
-            matrix=to_working_space(),
-            background=None if scene.render.film_transparent else (*world_color(scene), 1.0),
-            occluders=occluders(depsgraph, engine) if avatars else (),
-        )
-
-    def _hand_over(self, picture: Picture, layer: str) -> None:
+    def _hand_over(self, picture: Picture, layer: str, view: str, masks: tuple[MaskPass, ...]) -> None:
         clock = Clock()
         height, width = picture.color.shape[:2]
-        result = self.begin_result(0, 0, width, height, layer=layer)
-        last.begin_result = clock.lap()
-        passes = result.layers[0].passes
-        passes["Combined"].rect.foreach_set(picture.color.reshape(-1))
-        if picture.depth is not None and DEPTH in passes:
-            passes[DEPTH].rect.foreach_set(picture.depth.reshape(-1))
-        last.foreach_set = clock.lap()
+        result = self.begin_result(0, 0, width, height, layer=layer, view=view)
+        last.begin_result += clock.lap()
+        planes = {COMBINED: picture.color, DEPTH: picture.depth, NORMAL: picture.normal}
+        if picture.normal is not None:
+            planes[NORMAL] = np.ascontiguousarray(np.moveaxis(picture.normal, 0, -1))
+        planes |= {mask.name: plane for mask, plane in zip(masks, picture.masks, strict=True)}
+        for there in result.layers[0].passes:
+            plane = planes.get(there.name)
+            if plane is not None:
+                there.rect.foreach_set(plane.reshape(-1))
+        last.foreach_set += clock.lap()
         self.end_result(result)
-        last.end_result = clock.lap()
+        last.end_result += clock.lap()
 
 
-class Clock:
-    """Milliseconds between laps."""
+class Progress:
+    """What people see while a view is rendered: the bar, how long it will take, and the memory."""
 
-    def __init__(self) -> None:
-        self._mark = time.perf_counter()
+    def __init__(self, blender: bpy.types.RenderEngine, view: str) -> None:
+        self._blender, self._view, self._begun = blender, view, time.monotonic()
+        self._say("Rendering")
 
-    def lap(self) -> float:
-        """Milliseconds since the last lap."""
-        now = time.perf_counter()
-        passed, self._mark = (now - self._mark) * 1000, now
-        return passed
+    def tell(self, done: int, total: int, picture: Picture) -> None:
+        """`done` of `total` pictures have been averaged."""
+        left = (time.monotonic() - self._begun) / done * (total - done)
+        self._say(f"Sample {done}/{total} | Remaining {int(left // 60):02d}:{left % 60:05.2f}")
+        self._blender.update_progress(done / total)
+        self._remember(picture)
+
+    def done(self, picture: Picture) -> None:
+        """The view is complete."""
+        self._remember(picture)
+
+    def _remember(self, picture: Picture) -> None:
+        self._blender.update_memory_stats(memory_used=picture.memory, memory_peak=picture.memory)
+
+    def _say(self, what: str) -> None:
+        self._blender.update_stats("", " | ".join(part for part in ("PERSE", self._view, what) if part))
+
+
+def _views(render: bpy.types.RenderSettings) -> tuple[str, ...]:
+    """The names of the stereo views to render; one without a name where there are none."""
+    if not render.use_multiview:
+        return ("",)
+    views = render.stereo_views if render.views_format == "STEREO_3D" else render.views
+    return tuple(view.name for view in views if view.use)
 
 
 CLASSES = (PerseRenderEngine,)
@@ -167,5 +154,6 @@ def unregister() -> None:
 def _shared_panels() -> Iterator[type[bpy.types.Panel]]:
     for panel in bpy.types.Panel.__subclasses__():
         engines: set[str] = getattr(panel, "COMPAT_ENGINES", set())
-        if "BLENDER_RENDER" in engines and panel.__name__ not in _FOREIGN_PANELS:
+        foreign = panel.__name__ in _FOREIGN_PANELS or "freestyle" in panel.__name__
+        if "BLENDER_RENDER" in engines and not foreign:
             yield panel

@@ -12,17 +12,21 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+FAR_AWAY = 100.0
+"""World units from where rays to something of a head's size are as good as parallel."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Camera:
-    """A perspective camera.
+    """A perspective or an orthographic camera.
 
     Attributes:
         view: (4, 4) float64, world to camera, a rigid transform.
-        fx, fy: focal lengths, pixels, > 0.
+        fx, fy: focal lengths, pixels; of an orthographic camera pixels in a world unit; > 0.
         cx, cy: principal point, pixels; may lie outside the image.
         width, height: image size, pixels, > 0.
         near: distance below which nothing is drawn, world units, > 0.
+        orthographic: whether rays are parallel instead of meeting in the camera. Only the CPU backend draws that.
     """
 
     view: NDArray[np.float64]
@@ -33,6 +37,7 @@ class Camera:
     width: int
     height: int
     near: float = 0.01
+    orthographic: bool = False
 
     def resized(self, width: int, height: int) -> Camera:
         """The same picture at another size."""
@@ -79,11 +84,13 @@ class Camera:
         """World points (..., 3) to (..., 3): x and y in pixels, planar depth z in world units."""
         local = points @ self.view[:3, :3].T + self.view[:3, 3]
         z = local[..., 2]
-        return np.stack([self.fx * local[..., 0] / z + self.cx, self.fy * local[..., 1] / z + self.cy, z], -1)
+        away = np.ones_like(z) if self.orthographic else z
+        return np.stack([self.fx * local[..., 0] / away + self.cx, self.fy * local[..., 1] / away + self.cy, z], -1)
 
     def position(self) -> NDArray[np.float64]:
-        """The camera's centre in the world, (3,)."""
-        return -self.view[:3, :3].T @ self.view[:3, 3]
+        """Where the camera looks from in the world, (3,); an orthographic one from `FAR_AWAY` behind its centre."""
+        at = -self.view[:3, :3].T @ self.view[:3, 3]
+        return at - FAR_AWAY * self.view[2, :3] if self.orthographic else at
 
     def to_json(self) -> dict[str, object]:
         """Plain numbers and lists, for JSON."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import EngineFailure, ProtocolError, RequestCancelled, RequestSuperseded
-from .frames import Floats, FrameBuffer, make_private_folder, remove_folder
+from .frames import Floats, FrameBuffer, Planes, make_private_folder, remove_folder
 from .meshes import MeshStore
 from .messages import (
     Camera,
@@ -32,6 +32,7 @@ from .messages import (
     Instance,
     Load,
     Loaded,
+    Mask,
     MeshFile,
     Message,
     Numbers,
@@ -44,6 +45,7 @@ from .messages import (
     Render,
     Rendered,
     Welcome,
+    extra_planes,
 )
 from .process import EngineProcess
 
@@ -72,6 +74,8 @@ class RenderRequest:
     matrix: Numbers | None = None
     background: Numbers | None = None
     occluders: tuple[Occluder, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    supersampling: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,18 +93,24 @@ class Picture:
     Attributes:
         color: (H, W, 4) float32, premultiplied RGBA, rows from the bottom up.
         depth: (H, W) float32 planar camera z in world units, 1e10 where nothing is; None unless asked for.
+        normal: (3, H, W) float32, of unit length in the world, 0 where nothing is; None unless asked for.
+        masks: (n, H, W) float32 in [0, 1], as asked for.
         timings: milliseconds by stage inside the engine.
+        memory: the most that the engine has taken so far, MB; 0 where that is not known.
     """
 
     color: Floats
     depth: Floats | None
+    normal: Floats | None
+    masks: Floats
     timings: Mapping[str, float]
+    memory: float = 0.0
 
 
 class Ticket:
     """One request on its way. Opaque to callers but for `done`."""
 
-    def __init__(self, message: Load | Render | Ping, planes: tuple[Floats, Floats] | None) -> None:
+    def __init__(self, message: Load | Render | Ping, planes: Planes | None) -> None:
         self.message = message
         self.planes = planes
         self.process: EngineProcess | None = None
@@ -194,8 +204,9 @@ class EngineClient:
             if self._meshes is not None:
                 self._meshes.show(request.view, (occluder.mesh for occluder in request.occluders))
             buffer = self._buffers[request.view]
-            target = buffer.reserve(window.width, window.height)
-            planes = buffer.planes(window.width, window.height)
+            extra = extra_planes(request.passes, request.masks)
+            target = buffer.reserve(window.width, window.height, extra)
+            planes = buffer.planes(window.width, window.height, extra)
         message = Render(
             next(self._ids),
             request.view,
@@ -209,6 +220,8 @@ class EngineClient:
             request.matrix,
             request.background,
             request.occluders,
+            request.masks,
+            request.supersampling,
         )
         ticket = Ticket(message, planes)
         self._submit(ticket, poll)
@@ -377,5 +390,14 @@ class EngineClient:
 def _picture(ticket: Ticket, answer: Message) -> Picture:
     if not isinstance(answer, Rendered) or not isinstance(ticket.message, Render) or ticket.planes is None:
         raise ProtocolError(f"the engine answered a render with {answer.kind}")
-    color, depth = ticket.planes
-    return Picture(color, depth if "depth" in ticket.message.passes else None, answer.timings)
+    color, depth, extra = ticket.planes
+    passes = ticket.message.passes
+    masks = extra[len(extra) - len(ticket.message.masks) :]
+    return Picture(
+        color,
+        depth if "depth" in passes else None,
+        extra[:3] if "normal" in passes else None,
+        masks,
+        answer.timings,
+        answer.memory,
+    )

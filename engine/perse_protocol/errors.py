@@ -38,3 +38,13 @@ class RequestSuperseded(EngineFailure):
 
     def __init__(self) -> None:
         super().__init__("superseded", "a newer request for this view took its place", "wait for the newer one")
+
+
+def require(condition: bool, sentence: str) -> None:
+    """Refuse a message that breaks a rule.
+
+    Raises:
+        ProtocolError: the condition does not hold.
+    """
+    if not condition:
+        raise ProtocolError(sentence)

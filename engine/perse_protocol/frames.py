@@ -1,7 +1,7 @@
 """The pictures' way from the engine to its client: a file that both sides map into memory.
 
-Layout of a frame file, float32, no header: colour (height, width, 4), then depth (height, width). Rows run from the
-bottom of the picture upwards, as Blender's do.
+Layout of a frame file, float32, no header: colour (height, width, 4), depth (height, width), then any further planes
+(height, width) that were asked for. Rows run from the bottom of the picture upwards, as Blender's do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,23 @@ from .errors import EngineFailure
 from .messages import FrameFile
 
 Floats = NDArray[np.float32]
-_BYTES_PER_PIXEL = 5 * 4
+_PLANES = 5
+"""Floats of a pixel's colour and depth."""
+_FLOAT = 4
+
+
+class Planes(NamedTuple):
+    """Views of a mapped frame file.
+
+    Attributes:
+        color: (height, width, 4).
+        depth: (height, width).
+        extra: (n, height, width), see `messages.extra_planes`.
+    """
+
+    color: Floats
+    depth: Floats
+    extra: Floats
 
 
 def make_private_folder() -> Path:
@@ -41,13 +58,13 @@ class FrameBuffer:
         self._file: FrameFile | None = None
         self._map: mmap.mmap | None = None
 
-    def reserve(self, width: int, height: int) -> FrameFile:
-        """A file with room for a picture of this size: the present one, or one of a new generation.
+    def reserve(self, width: int, height: int, extra: int = 0) -> FrameFile:
+        """A file with room for a picture of this size and `extra` further planes: the present one, or a new generation.
 
         Raises:
             EngineFailure: "no-space", the system has no room for it.
         """
-        size = width * height * _BYTES_PER_PIXEL
+        size = _size(width, height, extra)
         if self._file is not None and self._map is not None and len(self._map) >= size:
             return self._file
         generation = self._file.generation + 1 if self._file else 1
@@ -64,10 +81,10 @@ class FrameBuffer:
         self._file = FrameFile(str(path), generation)
         return self._file
 
-    def planes(self, width: int, height: int) -> tuple[Floats, Floats]:
-        """Views of the colour (height, width, 4) and depth (height, width) planes; no copy is made."""
+    def planes(self, width: int, height: int, extra: int = 0) -> Planes:
+        """Views of the picture's planes; no copy is made."""
         assert self._map is not None
-        return split_planes(self._map, width, height)
+        return split_planes(self._map, width, height, extra)
 
 
 def open_frame(path: Path) -> mmap.mmap:
@@ -83,18 +100,24 @@ def open_frame(path: Path) -> mmap.mmap:
         raise EngineFailure("frame-file", f"the frame file cannot be mapped ({error})", "restart the engine") from error
 
 
-def split_planes(mapped: mmap.mmap, width: int, height: int) -> tuple[Floats, Floats]:
-    """Colour (height, width, 4) and depth (height, width) of a mapped frame file; views that keep it mapped.
+def split_planes(mapped: mmap.mmap, width: int, height: int, extra: int = 0) -> Planes:
+    """The planes of a mapped frame file, `extra` beyond colour and depth; views that keep it mapped.
 
     Raises:
         EngineFailure: "frame-file", the file is too small for the picture.
     """
     pixels = width * height
-    if len(mapped) < pixels * _BYTES_PER_PIXEL:
+    if len(mapped) < _size(width, height, extra):
         raise EngineFailure("frame-file", f"the frame file is too small for {width} x {height}", "restart the engine")
     color = np.frombuffer(mapped, np.float32, pixels * 4).reshape(height, width, 4)
-    depth = np.frombuffer(mapped, np.float32, pixels, offset=pixels * 16).reshape(height, width)
-    return color, depth
+    depth = np.frombuffer(mapped, np.float32, pixels, offset=pixels * 4 * _FLOAT).reshape(height, width)
+    further = np.frombuffer(mapped, np.float32, pixels * extra, offset=pixels * _PLANES * _FLOAT)
+    return Planes(color, depth, further.reshape(extra, height, width))
+
+
+def _size(width: int, height: int, extra: int) -> int:
+    """Bytes of a picture."""
+    return width * height * (_PLANES + extra) * _FLOAT
 
 
 def remove_folder(folder: Path) -> None:

@@ -12,21 +12,20 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from .decoding import decode
-from .errors import ProtocolError
+from .errors import ProtocolError, require
+from .parts import Camera, FrameFile, Mask, MeshFile, Numbers, Pass, Region, extra_planes
 
-PROTOCOL_VERSION = 2
-LARGEST_SIDE = 16384
+PROTOCOL_VERSION = 3
 MOST_INSTANCES = 256
 MOST_OCCLUDERS = 65536
-LARGEST_MESH = 1 << 28
+MOST_MASKS = 256
+MOST_SUPERSAMPLES = 4
 
 Priority = Literal["final", "viewport", "preview"]
 PRIORITIES: tuple[Priority, ...] = ("final", "viewport", "preview")
 """Most urgent first."""
 
-Pass = Literal["combined", "depth"]
 ColorSpace = Literal["srgb", "linear"]
-Numbers = tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,47 +117,6 @@ class Loaded(Message):
 
 
 @dataclasses.dataclass(frozen=True)
-class Camera:
-    """A perspective camera with OpenCV's axes: x right, y down, z forward; the first pixel's centre is (0.5, 0.5).
-
-    Attributes:
-        view: 16 numbers, world to camera, rigid.
-        fx, fy: focal lengths, pixels, > 0.
-        cx, cy: principal point, pixels from the upper left corner.
-        width, height: the whole picture, pixels.
-        near: distance below which nothing is drawn, world units, > 0.
-    """
-
-    view: Numbers
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width: int
-    height: int
-    near: float = 0.01
-
-    def __post_init__(self) -> None:
-        _require(len(self.view) == 16, "camera.view must have 16 numbers")
-        _require(self.fx > 0 and self.fy > 0, "camera.fx and camera.fy must be positive")
-        _require(self.near > 0, "camera.near must be positive")
-        _require(
-            0 < self.width <= LARGEST_SIDE and 0 < self.height <= LARGEST_SIDE,
-            f"a picture of {self.width} x {self.height} is not between 1 and {LARGEST_SIDE} pixels a side",
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Region:
-    """A window of the picture: upper left corner and size, pixels from the picture's upper left corner."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Instance:
     """One avatar in the picture.
 
@@ -168,6 +126,7 @@ class Instance:
         sliders: value by name; absent ones are 0. NaN travels, so that the engine can refuse it by name.
         transforms: 5 x 16 numbers, the skinning transform of each joint in head space; or None.
         pose: 15 numbers, axis-angle of each joint in radians; or None. At most one of the two is given.
+        holdout: whether it is left out of the picture, and yet hides what is behind it.
     """
 
     avatar: str
@@ -175,45 +134,13 @@ class Instance:
     sliders: Mapping[str, float]
     transforms: Numbers | None = None
     pose: Numbers | None = None
+    holdout: bool = False
 
     def __post_init__(self) -> None:
-        _require(len(self.model) == 16, "model must have 16 numbers")
-        _require(self.transforms is None or len(self.transforms) == 80, "transforms must have 80 numbers")
-        _require(self.pose is None or len(self.pose) == 15, "pose must have 15 numbers")
-        _require(self.transforms is None or self.pose is None, "transforms and pose exclude each other")
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameFile:
-    """Where the engine writes the picture; see `frames.FrameBuffer`.
-
-    Attributes:
-        path: a file that the client made and keeps mapped.
-        generation: changes whenever the client makes a larger file.
-    """
-
-    path: str
-    generation: int
-
-
-@dataclasses.dataclass(frozen=True)
-class MeshFile:
-    """Where the client has put a mesh; see `meshes.MeshStore`.
-
-    Attributes:
-        path: a file that the client made, named after its content.
-        corners, triangles: how many are in it.
-    """
-
-    path: str
-    corners: int
-    triangles: int
-
-    def __post_init__(self) -> None:
-        _require(
-            0 <= self.corners <= LARGEST_MESH and 0 <= self.triangles <= LARGEST_MESH,
-            f"a mesh may have at most {LARGEST_MESH} corners and triangles",
-        )
+        require(len(self.model) == 16, "model must have 16 numbers")
+        require(self.transforms is None or len(self.transforms) == 80, "transforms must have 80 numbers")
+        require(self.pose is None or len(self.pose) == 15, "pose must have 15 numbers")
+        require(self.transforms is None or self.pose is None, "transforms and pose exclude each other")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +156,7 @@ class Occluder:
     model: Numbers
 
     def __post_init__(self) -> None:
-        _require(len(self.model) == 16, "model must have 16 numbers")
+        require(len(self.model) == 16, "model must have 16 numbers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,11 +167,13 @@ class Render(Message):
         view: names the view ("final", "viewport 3"); a newer request of a view replaces its waiting one.
         priority: a "final" request is never replaced.
         region: the part to draw, or None for the whole picture; the result has the region's size.
-        passes: "combined", or "combined" and "depth".
+        passes: "combined", and "depth" and "normal" where they are wanted.
         color: "linear" for scene-linear colour, "srgb" to leave it as trained.
         matrix: 9 numbers from linear Rec.709 to the working space, or None.
         background: 4 numbers, premultiplied RGBA in the colour space of the result, put behind everything; or None.
         occluders: what hides avatars; nothing but the background is where it does.
+        masks: planes of coverage, in this order.
+        supersampling: how many times as wide and high the picture is drawn before it is averaged down.
     """
 
     kind: ClassVar[str] = "render"
@@ -260,15 +189,26 @@ class Render(Message):
     matrix: Numbers | None = None
     background: Numbers | None = None
     occluders: tuple[Occluder, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    supersampling: int = 1
 
     def __post_init__(self) -> None:
-        _require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
-        _require(len(self.occluders) <= MOST_OCCLUDERS, f"at most {MOST_OCCLUDERS} meshes may hide avatars")
-        _require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
-        _require(self.matrix is None or self.color == "linear", "matrix needs color linear")
-        _require(self.background is None or len(self.background) == 4, "background must have 4 numbers")
+        require(len(self.instances) <= MOST_INSTANCES, f"at most {MOST_INSTANCES} avatars fit one picture")
+        require(len(self.occluders) <= MOST_OCCLUDERS, f"at most {MOST_OCCLUDERS} meshes may hide avatars")
+        require(len(self.masks) <= MOST_MASKS, f"at most {MOST_MASKS} masks fit one picture")
+        numbered = [index for mask in self.masks for index in mask.instances or ()]
+        require(
+            not numbered or 0 <= min(numbered) <= max(numbered) < len(self.instances),
+            "masks may only name avatars that are in the picture",
+        )
+        require(
+            1 <= self.supersampling <= MOST_SUPERSAMPLES, f"supersampling must lie between 1 and {MOST_SUPERSAMPLES}"
+        )
+        require(self.matrix is None or len(self.matrix) == 9, "matrix must have 9 numbers")
+        require(self.matrix is None or self.color == "linear", "matrix needs color linear")
+        require(self.background is None or len(self.background) == 4, "background must have 4 numbers")
         window = self.window
-        _require(
+        require(
             window.width > 0
             and window.height > 0
             and window.x >= 0
@@ -283,6 +223,11 @@ class Render(Message):
         """The part to draw."""
         return self.region or Region(0, 0, self.camera.width, self.camera.height)
 
+    @property
+    def extra(self) -> int:
+        """How many planes there are beyond colour and depth."""
+        return extra_planes(self.passes, self.masks)
+
 
 @dataclasses.dataclass(frozen=True)
 class Rendered(Message):
@@ -290,6 +235,7 @@ class Rendered(Message):
 
     Attributes:
         timings: milliseconds by stage: wait, decode, rasterize, write, total.
+        memory: the most that the engine has taken so far, MB; 0 where the system does not say.
     """
 
     kind: ClassVar[str] = "rendered"
@@ -298,6 +244,7 @@ class Rendered(Message):
     width: int
     height: int
     timings: Mapping[str, float]
+    memory: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -373,11 +320,6 @@ def _fields(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} cannot travel")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ProtocolError(sentence)
 
 
 def _short(value: object) -> str:

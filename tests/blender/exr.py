@@ -11,7 +11,10 @@ MULTIPART = 0x1000
 
 
 def read_exr(path: Path) -> dict[str, np.ndarray]:
-    """The channels of a scanline file without compression, each (H, W) float32, rows from the top down."""
+    """The channels of a scanline file without compression, each (H, W) float32, rows from the top down.
+
+    Where there are several views, names begin with the view's: "left:ViewLayer.Combined.R".
+    """
     data = path.read_bytes()
     magic, version = struct.unpack_from("<Ii", data)
     assert magic == 20000630
@@ -28,7 +31,8 @@ def read_exr(path: Path) -> dict[str, np.ndarray]:
         assert header["compression"][0] == 0
         left, bottom, right, top = struct.unpack("<4i", header["dataWindow"])
         width, height = right - left + 1, top - bottom + 1
-        names = _channels(header["channels"])
+        view = header["view"].decode() + ":" if "view" in header else ""
+        names = [view + name for name in _channels(header["channels"])]
         offsets = struct.unpack_from(f"<{height}Q", data, position)
         position += 8 * height
         skip = 12 if multipart else 8
@@ -63,16 +67,28 @@ def _channels(content: bytes) -> list[str]:
 def combined(path: Path) -> np.ndarray:
     """The Combined pass, (H, W, 4), rows from the top down."""
     channels = read_exr(path)
-    return np.stack([_only(channels, f"Combined.{letter}") for letter in "RGBA"], -1)
+    return np.stack([plane(channels, f"Combined.{letter}") for letter in "RGBA"], -1)
 
 
 def depth(path: Path) -> np.ndarray:
     """The Depth pass, (H, W)."""
-    return _only(read_exr(path), "Depth.")
+    return plane(read_exr(path), "Depth.")
 
 
-def _only(channels: dict[str, np.ndarray], part: str) -> np.ndarray:
-    (found,) = [values for name, values in channels.items() if part in name and "Composite" not in name]
+def plane(channels: dict[str, np.ndarray], part: str) -> np.ndarray:
+    """The one channel with `part` in its name, or of a view with its name before a colon: "left:Combined.R".
+
+    Before 5.0 the view is a part of the channel's name: "ViewLayer.Combined.left.R".
+    """
+    view, _, part = part.rpartition(":")
+    head, _, tail = part.rpartition(".")
+    chosen = [
+        name
+        for name in channels
+        if "Composite" not in name
+        and ((part in name and name.startswith(view)) or (view and f"{head}.{view}.{tail}" in name))
+    ]
+    (found,) = [channels[name] for name in chosen]
     return found
 
 

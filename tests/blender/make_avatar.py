@@ -3,6 +3,7 @@
 A “person” is an untrained avatar of the painted head, which the engine can give more styles.
 
 make_avatar.py avatar OUT.perse [NAME [PHOTO]] · make_avatar.py person OUT.perse · make_avatar.py flame OUT.perse
+make_avatar.py calibration OUT.perse
 make_avatar.py pose AVATAR.perse STATE.json OUT.npy · make_avatar.py motion CAPTURE OUT.npz
 """
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.file import load_avatar, save_avatar
-from perse_engine.avatars.initial import head_center, initial_avatar, neutral_camera
+from perse_engine.avatars.initial import bare_figure, head_center, initial_avatar, neutral_camera
+from perse_engine.avatars.sampling import triangle_areas
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Category, Style, expression_weights, style_weights
 from perse_engine.clips.captures import load_performance
@@ -139,6 +141,15 @@ def make_person() -> Avatar:
     )
 
 
+def make_calibration() -> Avatar:
+    """A bald head tiled by small, flat, opaque Gaussians: as good as a surface."""
+    figure = bare_figure(load_open_head())
+    evenly = triangle_areas(figure) ** 0.4  # with what `sample_sites` makes of areas: as many on each square
+    avatar = initial_avatar(figure, (), (), count=120000, seed=1, name="Calibration", importance=evenly)
+    log_scales = avatar.log_scales + np.log([0.8, 0.8, 1.0]).astype(np.float32)
+    return dataclasses.replace(avatar, coverage_logits=np.full(avatar.count, 12.0, np.float32), log_scales=log_scales)
+
+
 def numbered(figure: Figure) -> Figure:
     """`figure` with expressions named as a FLAME head names its own."""
     return dataclasses.replace(figure, expression_names=tuple(f"flame_{k:03d}" for k in range(52)))
@@ -161,6 +172,8 @@ if __name__ == "__main__":
             save_avatar(make_avatar(*(name or ["Test"])), Path(out))
         case ["flame", out]:
             save_avatar(make_avatar("Flame", flame=True), Path(out))
+        case ["calibration", out]:
+            save_avatar(make_calibration(), Path(out))
         case ["person", out]:
             save_avatar(make_person(), Path(out))
         case ["pose", avatar, state_file, out]:

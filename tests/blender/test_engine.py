@@ -83,12 +83,6 @@ def test_a_missing_camera_is_an_error(scene, avatar, render):
         render()
 
 
-def test_stereo_is_refused(scene, avatar, render):
-    scene.render.use_multiview = True
-    with raises_report("stereo"):
-        render()
-
-
 def test_no_engine_anywhere(scene, avatar, render, session, monkeypatch, tmp_path):
     session.stop()
     monkeypatch.setenv("PERSE_ENGINE", "")

@@ -21,7 +21,7 @@ def test_an_error_in_python_stops_the_animation_too(saved_shot, part, monkeypatc
     def fails(self, depsgraph):
         raise KeyError("surprise")
 
-    monkeypatch.setattr(part("render_engine").PerseRenderEngine, "_request", fails)
+    monkeypatch.setattr(part("render_engine").PerseRenderEngine, "_render", fails)
     with raises_report("internal.*surprise"):
         render_all()
     assert not list((saved_shot.parent / "frames").glob("*"))

@@ -55,11 +55,23 @@ def decode(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None 
     Raises:
         InputError: unknown-slider, not-a-number.
     """
+    return decode_visible(avatar, state, eye)[0]
+
+
+def decode_visible(
+    avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None
+) -> tuple[Gaussians, NDArray[np.int32], Painted]:
+    """As `decode`; with the indices (M,) in the avatar of those that show, and all Gaussians' looks.
+
+    Raises:
+        InputError: unknown-slider, not-a-number.
+    """
     stance = take_stance(avatar, state, eye)
     painted, visible, placed, _ = paint_and_place(avatar, stance)
-    return Gaussians(
+    gaussians = Gaussians(
         placed.means, placed.quaternions, placed.scales, painted.opacities[visible], painted.colors[visible]
     )
+    return gaussians, visible, painted
 
 
 def take_stance(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None) -> Stance:

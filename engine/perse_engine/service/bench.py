@@ -25,9 +25,10 @@ from perse_engine.cameras import Camera as Pinhole
 from perse_engine.heads.open_head import load_open_head
 from perse_engine.progress import Progress
 from perse_engine.service.doctor import memory_gigabytes
-from perse_engine.service.drawing import BACKEND, REC709
+from perse_engine.service.drawing import BACKEND
 from perse_engine.service.hand_over import hand_over_linear
 from perse_engine.service.threads import apply_thread_budget
+from perse_engine.service.writing import REC709
 from perse_engine.splatting.rasterize import rasterize
 from perse_protocol.client import EngineClient, RenderRequest, numbers
 from perse_protocol.messages import Camera, Instance, Occluder, Pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import mmap
 import time
 from collections.abc import Iterator, Sequence
@@ -10,19 +11,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from perse_engine.avatars.decoding import decode
+from perse_engine.avatars.decoding import decode_visible
 from perse_engine.avatars.rendering import joined, seen_from, transformed
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
-from perse_engine.service.hand_over import hand_over_linear, hand_over_srgb
+from perse_engine.service.channels import channels_of
 from perse_engine.service.inbox import Work
 from perse_engine.service.library import Library
+from perse_engine.service.memory import most_memory
+from perse_engine.service.writing import finer, write_picture
+from perse_engine.splatting.channels import rasterize_channels
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.occluded import rasterize_before
 from perse_engine.splatting.rasterize import Image, rasterize
 from perse_engine.surfaces.barrier import Mesh, barrier_depths
 from perse_protocol import messages
-from perse_protocol.frames import open_frame, split_planes
+from perse_protocol.frames import Planes, open_frame, split_planes
 from perse_protocol.meshes import BUDGET, read_mesh, size_of
 from perse_protocol.messages import FrameFile, Instance, MeshFile, Render, Rendered
 
@@ -30,7 +34,6 @@ BACKEND = "numba"
 """A session stays free of torch, which the others need."""
 LARGEST_BAND = 2_100_000
 """Pixels drawn at once, a little more than 1920 x 1080: a cancel waits for no more than this."""
-REC709 = np.eye(3, dtype=np.float32)
 
 
 class FrameFiles:
@@ -95,24 +98,31 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshe
     """
     begin = time.perf_counter()
     window, camera = render.window, camera_of(render.camera)
-    parts = []
-    for instance in render.instances:
+    parts, channels = [], []
+    needs_channels = render.extra > 0 or any(instance.holdout for instance in render.instances)
+    for number, instance in enumerate(render.instances):
         work.check()
-        model = np.reshape(instance.model, (4, 4))
-        gaussians = decode(library[instance.avatar], state_of(instance), seen_from(camera.position(), model))
+        avatar, model = library[instance.avatar], np.reshape(instance.model, (4, 4))
+        gaussians, visible, painted = decode_visible(avatar, state_of(instance), seen_from(camera.position(), model))
+        if needs_channels:
+            channels.append(channels_of(render, number, avatar, gaussians, visible, painted))
+        if instance.holdout:
+            gaussians = dataclasses.replace(gaussians, colors=np.zeros_like(gaussians.colors))
         parts.append(transformed(gaussians, model))
     gaussians = joined(parts)
     occluders = meshes.placed(render)
-    color, depth = split_planes(frames.open(render.view, render.target), window.width, window.height)
+    planes = split_planes(frames.open(render.view, render.target), window.width, window.height, render.extra)
+    values = np.concatenate([np.zeros((0, render.extra + 1), np.float32), *channels]) if needs_channels else None
     decoded = time.perf_counter()
     rasterizing = writing = 0.0
-    for top, rows in _bands(window.width, window.height):
+    for top, rows in _bands(window.width, window.height, render.supersampling):
         work.check()
         start = time.perf_counter()
-        image = _rasterize(gaussians, occluders, camera.cropped(window.x, window.y + top, window.width, rows))
+        part = camera.cropped(window.x, window.y + top, window.width, rows)
+        image, extra = _rasterize(gaussians, values, occluders, finer(part, render.supersampling))
         middle = time.perf_counter()
         band = slice(window.height - top - rows, window.height - top)
-        _hand_over(image, render, color[band], depth[band])
+        write_picture(image, extra, render, Planes(planes.color[band], planes.depth[band], planes.extra[:, band]))
         rasterizing += middle - start
         writing += time.perf_counter() - middle
     work.check()
@@ -125,7 +135,7 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshe
         "total": end - work.arrived,
     }
     milliseconds = {name: 1000 * seconds for name, seconds in timings.items()}
-    return Rendered(render.id, render.target.generation, window.width, window.height, milliseconds)
+    return Rendered(render.id, render.target.generation, window.width, window.height, milliseconds, most_memory() / 1e6)
 
 
 def state_of(instance: Instance) -> AvatarState:
@@ -148,13 +158,19 @@ def camera_of(camera: messages.Camera) -> Camera:
         camera.width,
         camera.height,
         camera.near,
+        camera.orthographic,
     )
 
 
-def _rasterize(gaussians: Gaussians, occluders: list[Mesh], camera: Camera) -> Image:
-    if not occluders:
-        return rasterize(gaussians, camera, backend=BACKEND)
-    return rasterize_before(gaussians, camera, lambda window: barrier_depths(occluders, window))
+def _rasterize(
+    gaussians: Gaussians, channels: NDArray[np.float32] | None, occluders: list[Mesh], camera: Camera
+) -> tuple[Image, NDArray[np.float32] | None]:
+    barrier = (lambda window: barrier_depths(occluders, window)) if occluders else None
+    if channels is not None:
+        return rasterize_channels(gaussians, camera, channels, barrier)
+    if barrier is not None:
+        return rasterize_before(gaussians, camera, barrier), None
+    return rasterize(gaussians, camera, backend=BACKEND), None
 
 
 def _placed(corners: NDArray[np.floating], triangles: NDArray[np.integer], model: Sequence[float]) -> Mesh:
@@ -162,17 +178,8 @@ def _placed(corners: NDArray[np.floating], triangles: NDArray[np.integer], model
     return corners @ matrix[:3, :3].T + matrix[:3, 3], triangles
 
 
-def _hand_over(image: Image, render: Render, color: NDArray[np.float32], depth: NDArray[np.float32]) -> None:
-    background = np.array(render.background or (0, 0, 0, 0), np.float32)
-    if render.color == "srgb":
-        hand_over_srgb(image.color, image.alpha, image.depth, background, color, depth)
-    else:
-        matrix = REC709 if render.matrix is None else np.reshape(render.matrix, (3, 3)).astype(np.float32)
-        hand_over_linear(image.color, image.alpha, image.depth, matrix, background, color, depth)
-
-
-def _bands(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """Top row and height of horizontal bands that cover the picture."""
-    rows = max(1, min(height, LARGEST_BAND // width))
+def _bands(width: int, height: int, times: int) -> Iterator[tuple[int, int]]:
+    """Top row and height of horizontal bands that cover the picture, drawn `times` as wide and high."""
+    rows = max(1, min(height, LARGEST_BAND // (width * times * times)))
     for top in range(0, height, rows):
         yield top, min(rows, height - top)

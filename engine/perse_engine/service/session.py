@@ -154,7 +154,7 @@ class Session:
                 pid=os.getpid(),
                 backend=BACKEND,
                 threads=self._threads,
-                passes=("combined", "depth"),
+                passes=("combined", "depth", "normal"),
                 colors=("srgb", "linear"),
                 avatar_version=AVATAR_VERSION,
             )

@@ -6,6 +6,7 @@ does not depend on what is behind it, that is the sum of all weights, each times
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numba
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from perse_engine.cameras import Camera
 from perse_engine.splatting.binning import TILE_HEIGHT, TILE_WIDTH, rows_of
 from perse_engine.splatting.blending import FAR, PLANE, STRIDE, alpha_at, is_full, open_tile, trace
-from perse_engine.splatting.cpu import bin_gaussians, kernels
+from perse_engine.splatting.cpu import Binned, bin_gaussians, kernels
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.jit import KERNEL, Floats, Ints, f32
 from perse_engine.splatting.projection import BLUE, DEPTH, GREEN, RED, XX, X
@@ -31,24 +32,53 @@ Barrier = Callable[[Camera], NDArray[np.float32]]
 """Planar camera z of the barrier, (8, H, W), at eight places of each pixel of the camera; infinite where none is."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Window:
+    """The barrier's depths (8, h, w) in the part of the picture that begins at `left` and `top`."""
+
+    left: int
+    top: int
+    depths: NDArray[np.float32]
+
+
 def rasterize_before(gaussians: Gaussians, camera: Camera, barrier: Barrier) -> Image:
     """Draw what of Gaussians is before `barrier`, which is asked only for the part of the picture where they are."""
-    height, width = camera.height, camera.width
-    color, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    depth = np.full((height, width), FAR, np.float32)
     workers = numba.get_num_threads()
     with kernels:
         binned = bin_gaussians(contiguous(gaussians), camera, workers)
-    across = -(-width // TILE_WIDTH)
-    rows, columns = np.divmod(np.flatnonzero(np.diff(binned.tile_starts)), across)
-    if len(rows):
-        left, top = int(columns.min()) * TILE_WIDTH, int(rows.min()) * TILE_HEIGHT
-        right = min(width, (int(columns.max()) + 1) * TILE_WIDTH)
-        bottom = min(height, (int(rows.max()) + 1) * TILE_HEIGHT)
-        depths = barrier(camera.cropped(left, top, right - left, bottom - top))
+    return blend_before(binned, camera, window_of(binned, camera, barrier), workers)
+
+
+def window_of(binned: Binned, camera: Camera, barrier: Barrier) -> Window | None:
+    """What `barrier` says where there are splats; None where there are none at all."""
+    height, width = camera.height, camera.width
+    rows, columns = np.divmod(np.flatnonzero(np.diff(binned.tile_starts)), -(-width // TILE_WIDTH))
+    if not len(rows):
+        return None
+    left, top = int(columns.min()) * TILE_WIDTH, int(rows.min()) * TILE_HEIGHT
+    right = min(width, (int(columns.max()) + 1) * TILE_WIDTH)
+    bottom = min(height, (int(rows.max()) + 1) * TILE_HEIGHT)
+    return Window(left, top, barrier(camera.cropped(left, top, right - left, bottom - top)))
+
+
+def blend_before(binned: Binned, camera: Camera, window: Window | None, workers: int) -> Image:
+    """Draw binned splats before the barrier."""
+    height, width = camera.height, camera.width
+    color, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    depth = np.full((height, width), FAR, np.float32)
+    if window is not None:
         with kernels:
             _blend(
-                binned.splats, binned.tile_starts, binned.pair_splats, depths, left, top, color, alpha, depth, workers
+                binned.splats,
+                binned.tile_starts,
+                binned.pair_splats,
+                window.depths,
+                window.left,
+                window.top,
+                color,
+                alpha,
+                depth,
+                workers,
             )
     return Image(color, alpha, depth)
 

@@ -41,7 +41,10 @@ SPLAT_COLUMNS = 16
 
 
 class Lens(NamedTuple):
-    """A camera in the numbers that the kernels use, all float32. `left` … `bottom` clamp x/z and y/z."""
+    """A camera in the numbers that the kernels use, all float32. `left` … `bottom` clamp x/z and y/z.
+
+    `perspective` is 1, or 0 for an orthographic camera.
+    """
 
     fx: Any
     fy: Any
@@ -54,6 +57,7 @@ class Lens(NamedTuple):
     near: Any
     width: Any
     height: Any
+    perspective: Any
 
 
 def lens_of(camera: Camera) -> Lens:
@@ -72,6 +76,7 @@ def lens_of(camera: Camera) -> Lens:
         camera.near,
         camera.width,
         camera.height,
+        0 if camera.orthographic else 1,
     )
     return Lens(*(f32(number) for number in numbers))
 
@@ -137,9 +142,9 @@ def _project_run(
         qw, qx, qy, qz = quaternions[i, 0], quaternions[i, 1], quaternions[i, 2], quaternions[i, 3]
         unit = inverse_length(qw, qx, qy, qz)
         r00, r01, r02, r10, r11, r12, r20, r21, r22 = rotation_of(qw * unit, qx * unit, qy * unit, qz * unit)
-        inverse_z = one / z
-        dx = min(max(x * inverse_z, lens.left), lens.right)
-        dy = min(max(y * inverse_z, lens.top), lens.bottom)
+        inverse_z = one / z if lens.perspective > f32(0) else one
+        dx = lens.perspective * min(max(x * inverse_z, lens.left), lens.right)
+        dy = lens.perspective * min(max(y * inverse_z, lens.top), lens.bottom)
         jx, jy = lens.fx * inverse_z, lens.fy * inverse_z
         # Rows of Jacobian times view rotation, then times rotation times scale: a 2x3 square root of the covariance.
         u0 = jx * (view[0, 0] - dx * view[2, 0])

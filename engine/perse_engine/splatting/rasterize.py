@@ -53,9 +53,11 @@ def rasterize(gaussians: Gaussians, camera: Camera, *, backend: str = "auto") ->
             given more than it can sort.
     """
     if backend == "auto":
-        backend = cuda_backend() or "numba"
+        backend = ("numba" if camera.orthographic else cuda_backend()) or "numba"
     if backend not in _BACKENDS:
         raise InputError("no-backend", f"there is no rasteriser {backend!r}", f"take one of {', '.join(_BACKENDS)}")
+    if camera.orthographic and backend != "numba":
+        raise InputError("no-backend", f"the rasteriser {backend!r} draws no orthographic cameras", "take 'numba'")
     state = _BACKENDS[backend]()
     if state != "ok":
         raise InputError("no-backend", f"the rasteriser {backend!r} cannot be used: {state}", "take 'numba'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,8 @@ def barrier_depths(meshes: Sequence[Mesh], camera: Camera) -> NDArray[np.float32
 
     What is nearer than the camera's near distance does not stop it.
     """
+    if camera.orthographic:
+        return _parallel_depths(meshes, camera)
     inverse = np.zeros((len(PLACES), camera.height, camera.width), np.float32)
     for corners, triangles in meshes:
         edges, boxes = triangle_edges(corners, triangles, camera)
@@ -31,6 +34,26 @@ def barrier_depths(meshes: Sequence[Mesh], camera: Camera) -> NDArray[np.float32
         _nearest(edges, boxes, starts, order, 1 / camera.near, get_num_threads(), PLACES, inverse)
     with np.errstate(divide="ignore"):
         depths: NDArray[np.float32] = np.divide(np.float32(1), inverse, out=inverse)
+    return depths
+
+
+def _parallel_depths(meshes: Sequence[Mesh], camera: Camera) -> NDArray[np.float32]:
+    """As `barrier_depths` for an orthographic camera.
+
+    With w = 1 / (1 - z / reach), a pinhole sees (x w, y w, w) where parallel rays see (x, y, z), and what is straight
+    stays straight. `reach` is beyond everything, so w is positive.
+    """
+    placed = [(corners @ camera.view[:3, :3].T + camera.view[:3, 3], triangles) for corners, triangles in meshes]
+    farthest = max((float(corners[:, 2].max()) for corners, _ in placed if len(corners)), default=0.0)
+    reach = 2 * max(farthest, camera.near)
+    bent = []
+    for corners, triangles in placed:
+        w = 1 / (1 - corners[:, 2:] / reach)
+        bent.append((np.hstack([corners[:, :2] * w, w]), triangles))
+    near = 1 / (1 - camera.near / reach)
+    pinhole = dataclasses.replace(camera, view=np.eye(4), near=near, orthographic=False)
+    depths = ((1 - 1 / barrier_depths(bent, pinhole)) * reach).astype(np.float32)
+    depths[depths >= reach * (1 - 1e-6)] = np.inf
     return depths
 
 

@@ -7,6 +7,7 @@ gigabyte more of memory.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import io
@@ -31,7 +32,7 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.errors import InputError
 from perse_engine.exporting.export import SPLATS, export_moment
 from perse_engine.exporting.states import read_states
-from perse_engine.service.drawing import FrameFiles, draw
+from perse_engine.service.drawing import FrameFiles, MeshFiles, draw
 from perse_engine.service.inbox import Work
 from perse_engine.service.library import Library
 from perse_engine.service.session import answer_to
@@ -49,6 +50,7 @@ from perse_protocol.messages import (
     Instance,
     Load,
     Loaded,
+    Mask,
     Message,
     Ping,
     Region,
@@ -126,7 +128,7 @@ def message_case(sources: list[bytes], folder: Path) -> Case:
     library, frames = Library(), FrameFiles()
     identity, info = library.load(avatar)
     picture = folder / "view.frame"
-    picture.write_bytes(bytes(SIZE * SIZE * 20))
+    picture.write_bytes(bytes(SIZE * SIZE * 4 * 10))
     sliders = {slider["slider"]: 0.5 for slider in info["sliders"][:4]}
     camera = Camera((1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 1, 0, 0, 0, 1), 30.0, 30.0, 12.0, 12.0, SIZE, SIZE)
     instances = (
@@ -136,12 +138,24 @@ def message_case(sources: list[bytes], folder: Path) -> Case:
     target = FrameFile(str(picture), 1)
     matrix = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     render = Render(7, "final", "final", instances, camera, target, Region(1, 2, 9, 9), ("combined", "depth"))
+    masks = (Mask((0,)), Mask(None, "skin"))
     whole: list[tuple[Message, dict[str, type[Message]]]] = [
         (Hello(1, "test", 1), dict(FROM_CLIENT)),
         (Ping(1), dict(FROM_CLIENT)),
         (Load(2, str(avatar)), dict(FROM_CLIENT)),
         (Cancel(7), dict(FROM_CLIENT)),
         *[(render, dict(FROM_CLIENT))] * 6,
+        (
+            dataclasses.replace(
+                render,
+                camera=dataclasses.replace(camera, orthographic=True),
+                passes=("combined", "normal"),
+                instances=(instances[0], dataclasses.replace(instances[1], holdout=True)),
+                masks=masks,
+                supersampling=2,
+            ),
+            dict(FROM_CLIENT),
+        ),
         (
             Render(8, "v", "viewport", instances[:1], camera, target, matrix=matrix, background=(0.0,) * 4),
             dict(FROM_CLIENT),
@@ -156,7 +170,7 @@ def message_case(sources: list[bytes], folder: Path) -> Case:
     def perform(work: Work) -> Message:
         if isinstance(work.task, Load):
             return Loaded(work.task.id, *library.load(Path(work.task.path)))
-        return draw(work, work.task, library, frames)
+        return draw(work, work.task, library, frames, MeshFiles())
 
     def case(source: random.Random) -> Callable[[], str]:
         message, kinds = source.choice(whole)

@@ -12,13 +12,15 @@ from perse_protocol.frames import FrameBuffer, make_private_folder, open_frame, 
 
 def test_both_sides_see_the_same_pixels(tmp_path):
     buffer = FrameBuffer(tmp_path, "view-0")
-    target = buffer.reserve(5, 3)
-    color, depth = buffer.planes(5, 3)
-    engine_color, engine_depth = split_planes(open_frame(Path(target.path)), 5, 3)
-    engine_color[:] = np.arange(60).reshape(3, 5, 4)
-    engine_depth[:] = 1e10
-    assert np.array_equal(color, engine_color)
-    assert np.array_equal(depth, engine_depth)
+    target = buffer.reserve(5, 3, 2)
+    ours, theirs = buffer.planes(5, 3, 2), split_planes(open_frame(Path(target.path)), 5, 3, 2)
+    assert ours.extra.shape == (2, 3, 5)
+    theirs.color[:] = np.arange(60).reshape(3, 5, 4)
+    theirs.depth[:] = 1e10
+    theirs.extra[:] = np.arange(30).reshape(2, 3, 5)
+    for our_plane, their_plane in zip(ours, theirs, strict=True):
+        assert np.array_equal(our_plane, their_plane)
+    assert not np.isin([1e10], ours.color).any()
 
 
 def test_a_larger_picture_opens_a_new_generation_and_a_smaller_one_does_not(tmp_path):
@@ -26,12 +28,13 @@ def test_a_larger_picture_opens_a_new_generation_and_a_smaller_one_does_not(tmp_
     first = buffer.reserve(8, 8)
     assert buffer.reserve(4, 4) == first
     assert buffer.reserve(8, 8) == first
-    old_color, _ = buffer.planes(8, 8)
+    old_color = buffer.planes(8, 8).color
     old_color[:] = 0.25
     second = buffer.reserve(16, 16)
     assert second.generation == first.generation + 1
     assert not Path(first.path).exists()
     assert (old_color == 0.25).all()
+    assert buffer.reserve(16, 16, 1).generation == second.generation + 1
 
 
 def test_a_file_that_is_too_small_or_gone_is_refused(tmp_path):
@@ -39,6 +42,8 @@ def test_a_file_that_is_too_small_or_gone_is_refused(tmp_path):
     mapped = open_frame(Path(target.path))
     with pytest.raises(EngineFailure, match="too small"):
         split_planes(mapped, 5, 5)
+    with pytest.raises(EngineFailure, match="too small"):
+        split_planes(mapped, 4, 4, 1)
     with pytest.raises(EngineFailure, match="cannot be mapped"):
         open_frame(tmp_path / "absent.frame")
 

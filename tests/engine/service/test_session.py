@@ -39,7 +39,7 @@ def test_the_picture_is_the_rasterisers_in_scene_linear_light_from_the_bottom_up
     client, avatar_file, avatar, request_of
 ):
     welcome = client.start()
-    assert welcome.passes == ("combined", "depth")
+    assert welcome.passes == ("combined", "depth", "normal")
     loaded = client.load(avatar_file)
     assert loaded.info["gaussians"] == 6000
     sliders = {"expr_jawopen": 0.7, "attr_shape_tall": 0.5}
