@@ -59,7 +59,13 @@ def instances(avatars: Sequence[Shown], poll: Poll | None = None) -> tuple[Insta
         EngineFailure: a file cannot be used, or the engine cannot.
     """
     return tuple(
-        Instance(_engine_name(shown, poll), numbers(shown.model), shown.sliders, numbers(shown.transforms))
+        Instance(
+            _engine_name(shown, poll),
+            numbers(shown.model),
+            shown.sliders,
+            numbers(shown.transforms),
+            light=shown.light,
+        )
         for shown in avatars
     )
 

@@ -19,6 +19,7 @@ LARGEST_SIDE = 16384
 MOST_INSTANCES = 256
 MOST_OCCLUDERS = 65536
 LARGEST_MESH = 1 << 28
+BRIGHTEST = 1e9
 
 Priority = Literal["final", "viewport", "preview"]
 PRIORITIES: tuple[Priority, ...] = ("final", "viewport", "preview")
@@ -159,6 +160,24 @@ class Region:
 
 
 @dataclasses.dataclass(frozen=True)
+class Light:
+    """The light that falls on one avatar, from afar.
+
+    Attributes:
+        coefficients: 9 x 3 numbers, linear Rec.709 radiance by spherical harmonics of second order, head space.
+        amount: 0 is the avatar's own light, 1 this one.
+    """
+
+    coefficients: Numbers
+    amount: float
+
+    def __post_init__(self) -> None:
+        _require(len(self.coefficients) == 27, "light.coefficients must have 27 numbers")
+        _require(all(abs(number) < BRIGHTEST for number in self.coefficients), "light is too bright")
+        _require(0 <= self.amount <= 1, "light.amount must be between 0 and 1")
+
+
+@dataclasses.dataclass(frozen=True)
 class Instance:
     """One avatar in the picture.
 
@@ -168,6 +187,7 @@ class Instance:
         sliders: value by name; absent ones are 0. NaN travels, so that the engine can refuse it by name.
         transforms: 5 x 16 numbers, the skinning transform of each joint in head space; or None.
         pose: 15 numbers, axis-angle of each joint in radians; or None. At most one of the two is given.
+        light: in which it is seen, or None for its own.
     """
 
     avatar: str
@@ -175,6 +195,7 @@ class Instance:
     sliders: Mapping[str, float]
     transforms: Numbers | None = None
     pose: Numbers | None = None
+    light: Light | None = None
 
     def __post_init__(self) -> None:
         _require(len(self.model) == 16, "model must have 16 numbers")

@@ -12,6 +12,7 @@ from perse_engine.avatars.binding import vertex_frames
 from perse_engine.avatars.painting import Painted, paint
 from perse_engine.avatars.placing import Placed, place
 from perse_engine.avatars.precedence import set_back
+from perse_engine.avatars.relighting import Light, relit
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import expression_weights, presence, style_weights
 from perse_engine.heads.figure_posing import rest_figure, skin
@@ -43,7 +44,9 @@ class Stance:
     eye: NDArray[np.floating] | None = None
 
 
-def decode(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None) -> Gaussians:
+def decode(
+    avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None, light: Light | None = None
+) -> Gaussians:
     """The Gaussians of `avatar` in `state`, in head space; those that are fully transparent are left out.
 
     Args:
@@ -51,15 +54,17 @@ def decode(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None 
         state: sliders and pose.
         eye: (3,) head space, metres, where it is seen from, for the order of thin layers (`precedence`); None leaves
             everything where it is.
+        light: in which it is seen; None, or nothing of it, leaves colours as they were trained.
 
     Raises:
         InputError: unknown-slider, not-a-number.
     """
     stance = take_stance(avatar, state, eye)
     painted, visible, placed, _ = paint_and_place(avatar, stance)
-    return Gaussians(
-        placed.means, placed.quaternions, placed.scales, painted.opacities[visible], painted.colors[visible]
-    )
+    colors = painted.colors[visible]
+    if light is not None and light.amount > 0:
+        colors = relit(avatar, stance.frames[:, :3], visible, colors, light)
+    return Gaussians(placed.means, placed.quaternions, placed.scales, painted.opacities[visible], colors)
 
 
 def take_stance(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None) -> Stance:
