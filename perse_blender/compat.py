@@ -22,6 +22,12 @@ def give_shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.
     return owner.node_tree
 
 
+def collections_of(layer: bpy.types.ViewLayer) -> bpy.types.LayerCollection:
+    """How `layer` shows its scene's collections. 5.2 works that out for a new scene when the active one is asked for."""
+    _ = layer.active_layer_collection
+    return layer.layer_collection
+
+
 def compositor(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
     """The compositor's nodes of `scene`, or None; since 5.0 they are a node group of their own."""
     return scene.compositing_node_group if bpy.app.version >= (5, 0, 0) else scene.node_tree

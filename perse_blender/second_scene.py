@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 
+from . import compat
 from .avatars import is_proxy
 from .preflight import rendered_rigs
 from .syncing import proxies
@@ -66,7 +67,7 @@ def follow(second: bpy.types.Scene, scene: bpy.types.Scene) -> None:
     _follow_members(second.collection.objects, scene.collection.objects)
     shown = next((layer for layer in scene.view_layers if layer.use), scene.view_layers[0])
     _assign(second.view_layers[0], "use_pass_z", shown.use_pass_z)
-    _follow_layer(second.view_layers[0].layer_collection, shown.layer_collection)
+    _follow_layer(compat.collections_of(second.view_layers[0]), compat.collections_of(shown))
     _follow_markers(second, scene)
     for proxy in _proxies(scene):
         if SEEN not in proxy and proxy.is_editable:
