@@ -23,7 +23,7 @@ def give_shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.
 
 
 def collections_of(layer: bpy.types.ViewLayer) -> bpy.types.LayerCollection:
-    """How `layer` shows its scene's collections. 5.2 works that out for a new scene when the active one is asked for."""
+    """How `layer` shows its scene's collections; 5.2 works that out when asked for the active one, and not before."""
     _ = layer.active_layer_collection
     return layer.layer_collection
 
