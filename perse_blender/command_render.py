@@ -19,6 +19,7 @@ from .frame_files import is_whole
 from .frame_list import parse_frames
 from .perse_protocol import EngineFailure
 from .saying import say
+from .second_scene import second_of
 
 HELP = "render frames of a shot"
 
@@ -43,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
     """
     open_blend(options.blend)
     scene = _scene(options.scene)
-    scene.render.engine = headless.ENGINE  # type: ignore[assignment]
+    if second_of(scene) is None:  # another engine's picture with our avatars in it stays that
+        scene.render.engine = headless.ENGINE  # type: ignore[assignment]
     if options.output is not None:
         scene.render.filepath = options.output
     if scene.render.is_movie_format:
@@ -91,6 +93,8 @@ def render_frame(scene: bpy.types.Scene, frame: int, path: Path) -> None:
         render.use_overwrite, render.use_placeholder = True, False
         with headless.left_to_caller():
             bpy.ops.render.render(animation=True, scene=scene.name)
+        for sentence in headless.failures():
+            raise RuntimeError(f"PERSE: {sentence}")
         written = folder / path.name
         if not written.is_file() or not is_whole(written):
             raise EngineFailure("no-space", f"{path} could not be written whole", "free some space and render again")

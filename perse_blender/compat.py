@@ -32,6 +32,65 @@ def give_shader_nodes(owner: bpy.types.Material | bpy.types.World) -> bpy.types.
     return owner.node_tree
 
 
+def collections_of(layer: bpy.types.ViewLayer) -> bpy.types.LayerCollection:
+    """How `layer` shows its scene's collections; 5.2 works that out when asked for the active one, and not before."""
+    _ = layer.active_layer_collection
+    return layer.layer_collection
+
+
+def compositor(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """The compositor's nodes of `scene`, or None; since 5.0 they are a node group of their own."""
+    return scene.compositing_node_group if bpy.app.version >= (5, 0, 0) else scene.node_tree
+
+
+def composites(scene: bpy.types.Scene) -> bool:
+    """Whether the nodes of `scene` are in use, apart from the output's own switch; since 5.0 there is no other."""
+    return bool(bpy.app.version >= (5, 0, 0) or scene.use_nodes)
+
+
+def give_compositor(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """Have `scene` composited: by the nodes that are there, or by new ones that give out what is rendered."""
+    if bpy.app.version < (5, 0, 0):
+        scene.use_nodes = True
+    elif scene.compositing_node_group is None:
+        scene.compositing_node_group = bpy.data.node_groups.new(f"{scene.name} Compositor", "CompositorNodeTree")
+    tree = compositor(scene)
+    assert tree is not None
+    if not tree.nodes:
+        layers, result = tree.nodes.new("CompositorNodeRLayers"), compositor_output(tree)
+        layers.scene = scene
+        layers.location.x, result.location.x = -320, 320
+        tree.links.new(layers.outputs["Image"], result.inputs[0])
+    return tree
+
+
+def take_compositor(scene: bpy.types.Scene) -> None:
+    """Undo `give_compositor` where it made the nodes."""
+    tree = compositor(scene)
+    if tree is None:
+        return
+    if bpy.app.version < (5, 0, 0):
+        tree.nodes.clear()
+        scene.use_nodes = False
+        return
+    scene.compositing_node_group = None
+    if tree.users == 0:
+        bpy.data.node_groups.remove(tree)
+
+
+def compositor_output(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """The node of the compositor `tree` that gives out the picture; made where there is none."""
+    kind = "NodeGroupOutput" if bpy.app.version >= (5, 0, 0) else "CompositorNodeComposite"
+    found = [node for node in tree.nodes if node.bl_idname == kind]
+    active = [node for node in found if getattr(node, "is_active_output", True)]
+    if found:
+        return (active or found)[0]
+    given_out = [item for item in tree.interface.items_tree if getattr(item, "in_out", "") == "OUTPUT"]
+    if kind == "NodeGroupOutput" and not given_out:
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    return tree.nodes.new(kind)
+
+
 def fcurves(owner: bpy.types.ID) -> list[bpy.types.FCurve]:
     """The animation curves of `owner`'s own action; of the slot that it uses."""
     animation = owner.animation_data

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from .arkit import slider_name
 from .avatars import avatar_path, is_proxy, rig_of
 from .axes import BLENDER_FROM_HEAD, HEAD_FROM_BLENDER
-from .perse_protocol import EngineFailure
+from .light import light_amount, light_on
+from .perse_protocol import EngineFailure, Light
 from .rig import joint_transforms
 from .sliders import names
 
@@ -39,6 +40,7 @@ class Shown:
         sliders: value by name.
         transforms: (5, 4, 4) skinning transforms, head space.
         holdout: whether the picture has a hole where it is.
+        light: of the scene, where it falls on the avatar.
     """
 
     name: str
@@ -47,11 +49,13 @@ class Shown:
     sliders: Mapping[str, float]
     transforms: NDArray[np.float64]
     holdout: bool = False
+    light: Light | None = None
 
     @property
     def state(self) -> Hashable:
         """What its picture depends on, to be compared."""
-        return (str(self.path), self.model.tobytes(), tuple(self.sliders.items()), self.transforms.tobytes())
+        where = (self.model.tobytes(), self.transforms.tobytes())
+        return (str(self.path), *where, tuple(self.sliders.items()), self.light)
 
 
 def shown_avatars(depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3D | None = None) -> tuple[Shown, ...]:
@@ -72,8 +76,13 @@ def shown_avatars(depsgraph: bpy.types.Depsgraph, viewport: bpy.types.SpaceView3
         state = states[key]
         model = np.array(world) @ _TO_BLENDER
         if abs(np.linalg.det(model[:3, :3])) > _SMALLEST_VOLUME:
-            found.append(Shown(state.name, state.path, model, state.sliders, state.transforms, holdout))
-    return tuple(found)
+            found.append((state, model, holdout, light_amount(proxy, depsgraph)))
+    return tuple(  # lamps are looked for when the walk above is over: Blender allows one at a time
+        Shown(
+            state.name, state.path, model, state.sliders, state.transforms, holdout, light_on(model, amount, depsgraph)
+        )
+        for state, model, holdout, amount in found
+    )
 
 
 def _proxies(

@@ -23,7 +23,11 @@ _checked: set[int] = set()
 """Scenes that passed the preflight, by session id."""
 _begun = [0.0]
 """When the frame began that is being rendered."""
+_rendered = [0]
+"""The scene that is being rendered, by session id; its compositor may have had another one rendered first."""
 _left_to_caller = [False]
+_failed: list[str] = []
+"""What went wrong with a scene that the compositor of this frame puts into it."""
 
 
 def check_once(scene: bpy.types.Scene) -> None:
@@ -58,6 +62,19 @@ def left_to_caller() -> Iterator[None]:
         _left_to_caller[0] = False
 
 
+def fail_composition(scene: bpy.types.Scene, sentence: str) -> None:
+    """`scene` could not be rendered. Blender goes on where it was for another scene's compositor; we do not."""
+    if bpy.app.background and scene.session_uid != _rendered[0]:
+        _failed.append(sentence)
+        if not _left_to_caller[0]:
+            _stop(sentence)
+
+
+def failures() -> list[str]:
+    """What `fail_composition` was told in this frame."""
+    return list(_failed)
+
+
 @bpy.app.handlers.persistent
 def _forget(*_arguments: object) -> None:
     _checked.clear()
@@ -79,12 +96,21 @@ def _before_all(scene: bpy.types.Scene) -> None:
 @bpy.app.handlers.persistent
 def _before_frame(scene: bpy.types.Scene) -> None:
     _begun[0] = time.time()
+    _rendered[0] = scene.session_uid
+    _failed.clear()
 
 
 @bpy.app.handlers.persistent
 def _after_writing(scene: bpy.types.Scene) -> None:
-    """Blender goes on when a disk is full; we do not."""
-    if not _is_ours(scene):
+    """Blender goes on when a disk is full, or when another scene could not be rendered; we do not."""
+    if not bpy.app.background or _left_to_caller[0]:
+        return
+    if _failed:
+        for path in written_files(scene, scene.frame_current):
+            if path.is_file() and path.stat().st_mtime >= _begun[0] - 2:
+                path.unlink()
+        return
+    if scene.render.engine != ENGINE:
         return
     for path in written_files(scene, scene.frame_current):
         try:

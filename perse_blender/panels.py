@@ -10,6 +10,7 @@ import bpy
 from . import session
 from .avatars import active_rig
 from .color import view_keeps_colors
+from .compositing import draw_compositing
 from .release import free_keys
 from .render_settings import draw_passes
 from .sliders import Group, groups
@@ -110,6 +111,7 @@ class PERSE_PT_render(Panel, bpy.types.Panel):
         layout.prop(scene, "perse_viewport")
         if scene.render.engine != "PERSE":
             layout.operator("perse.use_engine", icon="RENDER_STILL")
+            draw_compositing(layout, scene)
             return
         if scene.camera is None:
             layout.label(text="The scene has no camera", icon="ERROR")

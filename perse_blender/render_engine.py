@@ -55,11 +55,11 @@ class PerseRenderEngine(bpy.types.RenderEngine):
         except RequestCancelled:
             return
         except (EngineFailure, ProtocolError) as failure:
-            self.report({"ERROR"}, f"PERSE: {failure}")
+            self._fail(depsgraph, str(failure))
         except Exception as error:  # one that leaves this method has Blender write a blank frame and go on
             log.exception("a frame failed")
             sentence = f"the add-on failed ({type(error).__name__}: {error}); report this with Copy Diagnostics"
-            self.report({"ERROR"}, f"PERSE: internal: {sentence}")
+            self._fail(depsgraph, f"internal: {sentence}")
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Something in the scene has changed; `view_draw` follows and looks for itself."""
@@ -84,6 +84,10 @@ class PerseRenderEngine(bpy.types.RenderEngine):
             picture = Shot(self, depsgraph, client, view, masks, last).picture(progress.tell)
             progress.done(picture)
             self._hand_over(picture, depsgraph.view_layer.name, view, masks)
+
+    def _fail(self, depsgraph: bpy.types.Depsgraph, sentence: str) -> None:
+        self.report({"ERROR"}, f"PERSE: {sentence}")
+        headless.fail_composition(depsgraph.scene, sentence)
 
     def _hand_over(self, picture: Picture, layer: str, view: str, masks: tuple[MaskPass, ...]) -> None:
         clock = Clock()

@@ -65,6 +65,7 @@ def instances(avatars: Sequence[Shown], poll: Poll | None = None) -> tuple[Insta
             shown.sliders,
             numbers(shown.transforms),
             holdout=shown.holdout,
+            light=shown.light,
         )
         for shown in avatars
     )

@@ -12,6 +12,8 @@ from .avatar_file import AvatarFile, Slider
 
 INDEX = "perse_sliders"
 """The property that says how sliders are grouped and labelled, so that panels need neither avatar file nor engine."""
+LIGHT = "light"
+"""The property that says how much of the scene's light falls on the avatar."""
 FAVOURITES = "perse_favourites"
 """The property that lists the sliders which people want on top; it travels with the avatar."""
 
@@ -48,10 +50,28 @@ def add_sliders(rig: bpy.types.Object, avatar: AvatarFile) -> None:
         _add(rig, slider, f"{labels[slider.group]}: how much of “{slider.label}”; 0 is the person as photographed")
     for slider in avatar.expressions:
         _add(rig, slider, f"Expression: {slider.label}; 0 is at rest")
+    add_light(rig)
     if FAVOURITES not in rig:
         rig[FAVOURITES] = "[]"
         rig.property_overridable_library_set(f'["{FAVOURITES}"]', True)
     rig[INDEX] = json.dumps(_index(avatar), ensure_ascii=False, separators=(",", ":"))
+
+
+def add_light(rig: bpy.types.Object) -> None:
+    """Give `rig` the slider of its light, which is the avatar's and no style; at rest where it is new."""
+    if LIGHT not in rig:
+        rig[LIGHT] = 0.0
+    rig.id_properties_ui(LIGHT).update(
+        min=0.0,
+        max=1.0,
+        soft_min=0.0,
+        soft_max=1.0,
+        default=0.0,
+        step=1.0,
+        precision=2,
+        description="How much of Blender's lamps and world is in the avatar's light; 0 is the portrait's own light",
+    )
+    rig.property_overridable_library_set(f'["{LIGHT}"]', True)
 
 
 def groups(rig: bpy.types.Object) -> tuple[Group, ...]:

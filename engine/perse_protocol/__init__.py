@@ -5,7 +5,7 @@ Standard library and numpy only, relative imports only: Blender carries a copy o
 
 from .client import EngineClient, LoadedAvatar, Picture, RenderRequest, Ticket, numbers
 from .errors import EngineFailure, ProtocolError, RequestCancelled, RequestSuperseded
-from .messages import PROTOCOL_VERSION, Camera, Instance, Mask, MeshFile, Occluder, Region, Welcome
+from .messages import PROTOCOL_VERSION, Camera, Instance, Light, Mask, MeshFile, Occluder, Region, Welcome
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -13,6 +13,7 @@ __all__ = [
     "EngineClient",
     "EngineFailure",
     "Instance",
+    "Light",
     "LoadedAvatar",
     "Mask",
     "MeshFile",

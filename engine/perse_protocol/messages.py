@@ -20,6 +20,7 @@ MOST_INSTANCES = 256
 MOST_OCCLUDERS = 65536
 MOST_MASKS = 256
 MOST_SUPERSAMPLES = 4
+BRIGHTEST = 1e9
 
 Priority = Literal["final", "viewport", "preview"]
 PRIORITIES: tuple[Priority, ...] = ("final", "viewport", "preview")
@@ -117,6 +118,24 @@ class Loaded(Message):
 
 
 @dataclasses.dataclass(frozen=True)
+class Light:
+    """The light that falls on one avatar, from afar.
+
+    Attributes:
+        coefficients: 9 x 3 numbers, linear Rec.709 radiance by spherical harmonics of second order, head space.
+        amount: 0 is the avatar's own light, 1 this one.
+    """
+
+    coefficients: Numbers
+    amount: float
+
+    def __post_init__(self) -> None:
+        require(len(self.coefficients) == 27, "light.coefficients must have 27 numbers")
+        require(all(abs(number) < BRIGHTEST for number in self.coefficients), "light is too bright")
+        require(0 <= self.amount <= 1, "light.amount must be between 0 and 1")
+
+
+@dataclasses.dataclass(frozen=True)
 class Instance:
     """One avatar in the picture.
 
@@ -127,6 +146,7 @@ class Instance:
         transforms: 5 x 16 numbers, the skinning transform of each joint in head space; or None.
         pose: 15 numbers, axis-angle of each joint in radians; or None. At most one of the two is given.
         holdout: whether it is left out of the picture, and yet hides what is behind it.
+        light: in which it is seen, or None for its own.
     """
 
     avatar: str
@@ -135,6 +155,7 @@ class Instance:
     transforms: Numbers | None = None
     pose: Numbers | None = None
     holdout: bool = False
+    light: Light | None = None
 
     def __post_init__(self) -> None:
         require(len(self.model) == 16, "model must have 16 numbers")

@@ -18,7 +18,7 @@ def render_all() -> None:
 
 
 def test_an_error_in_python_stops_the_animation_too(saved_shot, part, monkeypatch):
-    def fails(self, depsgraph):
+    def fails(self, *_given):
         raise KeyError("surprise")
 
     monkeypatch.setattr(part("render_engine").PerseRenderEngine, "_render", fails)

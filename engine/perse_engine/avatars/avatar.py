@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.binding import Binding, bind
 from perse_engine.avatars.correctives import Correctives, no_correctives
 from perse_engine.avatars.precedence import THIN
+from perse_engine.avatars.relighting import own_light
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import LAYERS, Category, Style
 from perse_engine.cameras import Camera
@@ -123,6 +124,11 @@ class Avatar:
     def corners(self) -> Ints:
         """(N, 3) the vertices of each Gaussian's triangle."""
         return np.ascontiguousarray(self.figure.faces[self.triangles], np.int32)
+
+    @cached_property
+    def own_light(self) -> Floats:
+        """(9, 3) the light that the colours hold, in head space; see `relighting`."""
+        return own_light(self)
 
     @cached_property
     def thin(self) -> NDArray[np.bool_]:

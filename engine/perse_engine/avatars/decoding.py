@@ -12,6 +12,7 @@ from perse_engine.avatars.binding import vertex_frames
 from perse_engine.avatars.painting import Painted, paint
 from perse_engine.avatars.placing import Placed, place
 from perse_engine.avatars.precedence import set_back
+from perse_engine.avatars.relighting import Light, relit
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import expression_weights, presence, style_weights
 from perse_engine.heads.figure_posing import rest_figure, skin
@@ -43,7 +44,9 @@ class Stance:
     eye: NDArray[np.floating] | None = None
 
 
-def decode(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None) -> Gaussians:
+def decode(
+    avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None, light: Light | None = None
+) -> Gaussians:
     """The Gaussians of `avatar` in `state`, in head space; those that are fully transparent are left out.
 
     Args:
@@ -51,15 +54,16 @@ def decode(avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None 
         state: sliders and pose.
         eye: (3,) head space, metres, where it is seen from, for the order of thin layers (`precedence`); None leaves
             everything where it is.
+        light: in which it is seen; None, or nothing of it, leaves colours as they were trained.
 
     Raises:
         InputError: unknown-slider, not-a-number.
     """
-    return decode_visible(avatar, state, eye)[0]
+    return decode_visible(avatar, state, eye, light)[0]
 
 
 def decode_visible(
-    avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None
+    avatar: Avatar, state: AvatarState, eye: NDArray[np.floating] | None = None, light: Light | None = None
 ) -> tuple[Gaussians, NDArray[np.int32], Painted]:
     """As `decode`; with the indices (M,) in the avatar of those that show, and all Gaussians' looks.
 
@@ -68,9 +72,10 @@ def decode_visible(
     """
     stance = take_stance(avatar, state, eye)
     painted, visible, placed, _ = paint_and_place(avatar, stance)
-    gaussians = Gaussians(
-        placed.means, placed.quaternions, placed.scales, painted.opacities[visible], painted.colors[visible]
-    )
+    colors = painted.colors[visible]
+    if light is not None and light.amount > 0:
+        colors = relit(avatar, stance.frames[:, :3], visible, colors, light)
+    gaussians = Gaussians(placed.means, placed.quaternions, placed.scales, painted.opacities[visible], colors)
     return gaussians, visible, painted
 
 

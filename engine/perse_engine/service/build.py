@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from PIL import Image as PillowImage
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.file import read_thumbnail, save_avatar
+from perse_engine.avatars.relighting import LIGHT
 from perse_engine.clips.catalogue import Catalogue
 from perse_engine.clips.cost import Cost
 from perse_engine.errors import InputError
@@ -189,6 +191,8 @@ def _run(
     if not job.finished("clips"):
         _timed(job, "clips", clips)
     avatar = _timed(job, "train", learn)
+    own_light = load_portrait(job.folder / PORTRAIT).light.astype(float).round(6).tolist()
+    avatar = dataclasses.replace(avatar, provenance={**avatar.provenance, LIGHT: own_light})
     report("write", 0, 1)
     _timed(job, "write", lambda: save_avatar(avatar, out))
     with atomic_write(job.folder / PREVIEW) as stream:

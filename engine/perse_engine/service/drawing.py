@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.decoding import decode_visible
+from perse_engine.avatars.relighting import Light
 from perse_engine.avatars.rendering import joined, seen_from, transformed
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
@@ -103,7 +104,8 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshe
     for number, instance in enumerate(render.instances):
         work.check()
         avatar, model = library[instance.avatar], np.reshape(instance.model, (4, 4))
-        gaussians, visible, painted = decode_visible(avatar, state_of(instance), seen_from(camera.position(), model))
+        eye = seen_from(camera.position(), model)
+        gaussians, visible, painted = decode_visible(avatar, state_of(instance), eye, light_of(instance))
         if needs_channels:
             channels.append(channels_of(render, number, avatar, gaussians, visible, painted))
         if instance.holdout:
@@ -145,6 +147,13 @@ def state_of(instance: Instance) -> AvatarState:
     if instance.pose is not None:
         return AvatarState(instance.sliders, pose=np.reshape(instance.pose, (5, 3)).astype(np.float32))
     return AvatarState(instance.sliders)
+
+
+def light_of(instance: Instance) -> Light | None:
+    """What the wire says of the light on one avatar, as the engine's own noun; None for its own light."""
+    if instance.light is None:
+        return None
+    return Light(np.reshape(instance.light.coefficients, (9, 3)).astype(np.float32), instance.light.amount)
 
 
 def camera_of(camera: messages.Camera) -> Camera:

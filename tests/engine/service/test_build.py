@@ -16,6 +16,7 @@ from perse_engine.progress import silent
 from perse_engine.service.build import build, default_work
 from perse_engine.service.lock import held
 from perse_engine.service.sources import Sources
+from perse_engine.surfaces.lighting import flat_light
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def stages(monkeypatch, avatar, tmp_path):
             raise ran.fail[name]
         return result
 
-    portrait = types.SimpleNamespace(photo=np.zeros((8, 8, 3), np.uint8), crop=(0.0, 0.0, 8.0))
+    portrait = types.SimpleNamespace(photo=np.zeros((8, 8, 3), np.uint8), crop=(0.0, 0.0, 8.0), light=flat_light())
     monkeypatch.setattr(perse_engine.portraits.fitting, "fit_portrait", lambda *a, **k: run("fit", portrait))
     monkeypatch.setattr(perse_engine.portraits.portrait_files, "save_portrait", lambda *a: None)
     monkeypatch.setattr(perse_engine.portraits.portrait_files, "load_portrait", lambda *a: portrait)
@@ -59,7 +60,9 @@ def state(work):
 def test_a_photo_becomes_an_avatar_and_the_folder_says_how(stages, job):
     done = job()
     assert stages.names == ["fit", "clips", "train"]
-    assert load_avatar(job.out).count == 6000
+    avatar = load_avatar(job.out)
+    assert avatar.count == 6000
+    assert np.allclose(avatar.own_light, flat_light(), atol=1e-5)
     assert state(job.work)["state"] == "done"
     assert set(done.stages) == {"fit", "clips", "train", "write"}
     assert (job.work / "preview.png").exists()

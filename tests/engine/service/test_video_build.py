@@ -19,13 +19,14 @@ from perse_engine.errors import InputError, PerseError
 from perse_engine.progress import silent
 from perse_engine.service.build import build
 from perse_engine.service.sources import Sources
+from perse_engine.surfaces.lighting import flat_light
 
 
 @pytest.fixture
 def stages(monkeypatch, avatar):
     """Stages that take no time; `stages.calls` has what each was given."""
     made = types.SimpleNamespace(calls=[], fail=None)
-    portrait = types.SimpleNamespace(photo=np.zeros((8, 8, 3), np.uint8), crop=(0.0, 0.0, 8.0))
+    portrait = types.SimpleNamespace(photo=np.zeros((8, 8, 3), np.uint8), crop=(0.0, 0.0, 8.0), light=flat_light())
 
     def fit(video, photo, head, held_out, folder, **rest):
         made.calls.append(("fit", video.name, photo and photo.name, held_out))
