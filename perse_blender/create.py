@@ -11,7 +11,7 @@ import bpy.utils.previews
 
 from . import install, jobs
 from .following import engine_command, follow, keep_looking, look_again, snapshot
-from .importing import import_avatar
+from .importing import import_avatar, welcome
 from .job_folder import DONE, RUNNING, STAGES, Progress, newest_preview
 from .perse_protocol import EngineFailure
 from .photo_check import begin_check, draw_check
@@ -166,7 +166,7 @@ class PERSE_OT_open_job(_OnJob, bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"REGISTER", "UNDO"}
 
     def act(self, context: bpy.types.Context, job: jobs.Job) -> None:
-        import_avatar(job.out, context)
+        welcome(self, import_avatar(job.out, context), context)
 
 
 class PERSE_OT_show_job_log(_OnJob, bpy.types.Operator):  # type: ignore[misc]
@@ -213,10 +213,24 @@ class PERSE_PT_create(bpy.types.Panel):
         draw_check(layout, columns)
         layout.label(text=_TIMES[wanted.preset], icon="TIME")
         layout.prop(wanted, "keeps")
-        for job, progress in snapshot():
-            _draw_job(layout.box(), job, progress, columns)
+        _draw_jobs(layout, columns)
         if any(progress.state == RUNNING for _, progress in snapshot()):
             keep_looking()
+
+
+def _draw_jobs(layout: bpy.types.UILayout, columns: int) -> None:
+    """The newest job and those that run; the others lie in a drawer."""
+    found = snapshot()
+    shown = [each for number, each in enumerate(found) if number == 0 or each[1].state == RUNNING]
+    earlier = [each for each in found if each not in shown]
+    for job, progress in shown:
+        _draw_job(layout.box(), job, progress, columns)
+    if earlier:
+        header, body = layout.panel("perse_earlier_jobs", default_closed=True)
+        header.label(text=f"Earlier jobs  •  {len(earlier)}")
+        if body is not None:
+            for job, progress in earlier:
+                _draw_job(body.box(), job, progress, columns)
 
 
 def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, columns: int) -> None:

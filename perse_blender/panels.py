@@ -14,6 +14,7 @@ from .release import free_keys
 from .sliders import Group, groups
 
 LABEL_SHARE = 0.36
+"""Of a line of sliders, for the label that two of them share."""
 
 
 class Panel:
@@ -54,16 +55,15 @@ class _SliderPanel(AvatarPanel):
         row.prop(wanted, "changed", text="", icon="FILTER")
         own = [group for group in groups(rig) if group.kind == self.kind]
         shown = [group for group in (filtered(rig, g, wanted.search, wanted.changed) for g in own) if group.sliders]
-        for group in shown:
-            self._draw_group(rig, group)
+        sought = bool(wanted.search) or wanted.changed
+        for number, group in enumerate(shown):
+            self._draw_group(rig, group, opened=number == 0, sought=sought)
         if own and not shown:
             self.layout.label(text="No slider is like that", icon="INFO")
 
-    def _draw_group(self, rig: bpy.types.Object, group: Group) -> None:
-        header, body = self.layout.panel(f"perse_{self.kind}_{group.label}", default_closed=False)
-        changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
-        header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
-        if changed:
+    def _draw_group(self, rig: bpy.types.Object, group: Group, *, opened: bool, sought: bool) -> None:
+        header, body = group_panel(self.layout, rig, group, opened=opened, sought=sought)
+        if is_changed(rig, group):
             reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
             reset.kind, reset.group = self.kind, group.label
         if body is not None:
@@ -101,7 +101,7 @@ class PERSE_PT_render(Panel, bpy.types.Panel):
     """What stands between the avatar and the picture."""
 
     bl_label = "Render"
-    bl_order = 4
+    bl_order = 5
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -124,7 +124,7 @@ class PERSE_PT_engine(Panel, bpy.types.Panel):
     """The process that draws."""
 
     bl_label = "Engine"
-    bl_order = 5
+    bl_order = 6
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -133,6 +133,30 @@ class PERSE_PT_engine(Panel, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("perse.restart_engine", text="Restart", icon="FILE_REFRESH")
         row.operator("perse.copy_diagnostics", text="Copy Diagnostics", icon="COPYDOWN")
+
+
+def group_panel(
+    layout: bpy.types.UILayout, rig: bpy.types.Object, group: Group, *, opened: bool, sought: bool
+) -> tuple[bpy.types.UILayout, bpy.types.UILayout | None]:
+    """The heading of `group`, which says how many of its sliders are not 0, and what is below it where it is open.
+
+    Args:
+        opened: whether it is so until somebody folds or unfolds it.
+        sought: whether people look for sliders, which a fold must not hide from them.
+    """
+    if sought:
+        column = layout.column()
+        header, body = column.row(), column
+    else:
+        header, body = layout.panel(f"perse_{group.kind}_{group.label}", default_closed=not opened)
+    changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
+    header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
+    return header, body
+
+
+def is_changed(rig: bpy.types.Object, group: Group) -> bool:
+    """Whether a slider of `group` is not 0."""
+    return any(rig.get(name, 0.0) != 0.0 for name, _ in group.sliders)
 
 
 def filtered(rig: bpy.types.Object, group: Group, search: str, changed: bool) -> Group:
@@ -173,8 +197,8 @@ def slider_rows(group: Group) -> tuple[Row, ...]:
 
 
 def _short(label: str, heading: str) -> str:
-    """ "Eye blink" under "Eyes" is "Blink"; "Long hair" under "Hair" is "Long"."""
-    said = {heading.lower(), heading.lower().removesuffix("s")}
+    """ "Eye blink" under "Eyes" is "Blink"; "Long hair" under "Hair" is "Long"; "Wide face", "Face shape", "Wide"."""
+    said = {form for word in heading.lower().split() for form in (word, word.removesuffix("s"))}
     words = [word for word in label.split() if word.lower() not in said]
     return " ".join(words).capitalize() if words else label
 
