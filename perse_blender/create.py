@@ -85,7 +85,10 @@ class PERSE_OT_build_avatar(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         wanted = context.window_manager.perse_create
         photo = Path(bpy.path.abspath(wanted.photo))
-        out = Path(bpy.path.abspath(wanted.out)) if wanted.out else photo.with_suffix(".perse")
+        named = bpy.path.abspath(wanted.out)
+        out = Path(named or photo.parent)
+        if out.is_dir():
+            out = out / f"{photo.stem}.perse"
         try:
             if not photo.is_file():
                 raise EngineFailure("file-missing", f"there is no photo or video at {photo}", "choose one")
@@ -245,19 +248,20 @@ def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, column
         return
     if progress.state != DONE:
         row.operator("perse.resume_job", text="", icon="PLAY").job = job.id
-    elif job.kind == jobs.BUILD and job.out.is_file():
-        row.operator("perse.open_job", text="", icon="IMPORT").job = job.id
     row.operator("perse.show_job_log", text="", icon="TEXT").job = job.id
     row.operator("perse.delete_job", text="", icon="TRASH").job = job.id
     text, icon = _STATES[progress.state]
     if progress.error:
         column = box.column(align=True)
         for part in progress.error.split("; ", 1):  # what was wrong, then what to do
-            for line in textwrap.wrap(part[:1].upper() + part[1:], max(columns, 12)):
-                column.label(text=line, icon=icon)
+            for words in textwrap.wrap(part[:1].upper() + part[1:], max(columns, 12)):
+                column.label(text=words, icon=icon)
                 icon = "BLANK1"
-    else:
-        box.label(text=text, icon=icon)
+        return
+    line = box.row()
+    line.label(text=text, icon=icon)
+    if progress.state == DONE and job.kind == jobs.BUILD and job.out.is_file():
+        line.operator("perse.open_job", icon="IMPORT").job = job.id
 
 
 def progress_text(progress: Progress) -> str:

@@ -15,6 +15,7 @@ from .sliders import Group, groups
 
 LABEL_SHARE = 0.36
 """Of a line of sliders, for the label that two of them share."""
+_FILTERS = ("perse_filter", "perse_expression_filter")
 
 
 class Panel:
@@ -34,7 +35,7 @@ class AvatarPanel(Panel):
 
 
 class PerseFilter(bpy.types.PropertyGroup):
-    """Which sliders the panels show. It belongs to the window, not to the .blend."""
+    """Which sliders a panel shows. It belongs to the window, not to the .blend."""
 
     search: bpy.props.StringProperty(
         name="Search", description="Only sliders or groups whose name has this in it", options={"TEXTEDIT_UPDATE"}
@@ -42,18 +43,30 @@ class PerseFilter(bpy.types.PropertyGroup):
     changed: bpy.props.BoolProperty(name="Only Changed", description="Only sliders that are not 0")
 
 
-class _SliderPanel(AvatarPanel):
-    kind = ""
+class PERSE_PT_expression(AvatarPanel, bpy.types.Panel):
+    """What the face does."""
+
+    bl_label = "Expression"
+    bl_order = 3
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = self.kind
+        self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = "expression"
 
     def draw(self, context: bpy.types.Context) -> None:
-        rig, wanted = active_rig(context), context.window_manager.perse_filter
+        rig, wanted = active_rig(context), context.window_manager.perse_expression_filter
+        if free_keys(rig):
+            self.layout.label(text="Sliders rest during capture", icon="UNLOCKED")
+            self.layout.operator("perse.bake", icon="REC")
+            return
+        row = self.layout.row(align=True)
+        row.operator("perse.mirror", text="L to R", icon="FORWARD").direction = "LEFT"
+        row.operator("perse.mirror", text="R to L", icon="BACK").direction = "RIGHT"
+        row.operator("perse.mirror", text="Swap", icon="ARROW_LEFTRIGHT").direction = "SWAP"
+        row.menu("PERSE_MT_mirror_group", text="", icon="DOWNARROW_HLT")
         row = self.layout.row(align=True)
         row.prop(wanted, "search", text="", icon="VIEWZOOM")
         row.prop(wanted, "changed", text="", icon="FILTER")
-        own = [group for group in groups(rig) if group.kind == self.kind]
+        own = [group for group in groups(rig) if group.kind == "expression"]
         shown = [group for group in (filtered(rig, g, wanted.search, wanted.changed) for g in own) if group.sliders]
         sought = bool(wanted.search) or wanted.changed
         for number, group in enumerate(shown):
@@ -65,7 +78,7 @@ class _SliderPanel(AvatarPanel):
         header, body = group_panel(self.layout, rig, group, opened=opened, sought=sought)
         if is_changed(rig, group):
             reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
-            reset.kind, reset.group = self.kind, group.label
+            reset.kind, reset.group = "expression", group.label
         if body is not None:
             column = body.column(align=True)
             for row in slider_rows(group):
@@ -75,26 +88,6 @@ class _SliderPanel(AvatarPanel):
                 for name, text in row.cells:
                     if name in rig:
                         cells.prop(rig, f'["{name}"]', text=text, slider=True)
-
-
-class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
-    """What the face does."""
-
-    bl_label = "Expression"
-    bl_order = 3
-    kind = "expression"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        if free_keys(active_rig(context)):
-            self.layout.label(text="Sliders rest during capture", icon="UNLOCKED")
-            self.layout.operator("perse.bake", icon="REC")
-            return
-        row = self.layout.row(align=True)
-        row.operator("perse.mirror", text="L to R", icon="FORWARD").direction = "LEFT"
-        row.operator("perse.mirror", text="R to L", icon="BACK").direction = "RIGHT"
-        row.operator("perse.mirror", text="Swap", icon="ARROW_LEFTRIGHT").direction = "SWAP"
-        row.menu("PERSE_MT_mirror_group", text="", icon="DOWNARROW_HLT")
-        super().draw(context)
 
 
 class PERSE_PT_render(Panel, bpy.types.Panel):
@@ -144,9 +137,11 @@ def group_panel(
         opened: whether it is so until somebody folds or unfolds it.
         sought: whether people look for sliders, which a fold must not hide from them.
     """
+    header: bpy.types.UILayout
+    body: bpy.types.UILayout | None
     if sought:
-        column = layout.column()
-        header, body = column.row(), column
+        body = layout.column()
+        header = body.row()
     else:
         header, body = layout.panel(f"perse_{group.kind}_{group.label}", default_closed=not opened)
     changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
@@ -207,11 +202,13 @@ CLASSES = (PerseFilter, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
 
 
 def register() -> None:
-    """Give the window its filter."""
-    bpy.types.WindowManager.perse_filter = bpy.props.PointerProperty(type=PerseFilter)
+    """Give the window a filter for each of the panels with sliders."""
+    for name in _FILTERS:
+        setattr(bpy.types.WindowManager, name, bpy.props.PointerProperty(type=PerseFilter))
 
 
 def unregister() -> None:
-    """Take it away."""
-    if hasattr(bpy.types.WindowManager, "perse_filter"):
-        del bpy.types.WindowManager.perse_filter
+    """Take them away."""
+    for name in _FILTERS:
+        if hasattr(bpy.types.WindowManager, name):
+            delattr(bpy.types.WindowManager, name)
