@@ -54,6 +54,7 @@ def sidebar(*panels: str) -> Steps:
             if cls.is_registered != shown:
                 (bpy.utils.register_class if shown else bpy.utils.unregister_class)(cls)
     area().spaces.active.show_region_ui = True
+    area().spaces.active.overlay.show_overlays = not panels
     yield 1.5
     region("UI").active_panel_category = "PERSE"
     region("UI").tag_redraw()
@@ -119,11 +120,9 @@ def cut(shown: np.ndarray, kind: str) -> np.ndarray:
 
 def panels() -> np.ndarray:
     """The sidebar as far down as there is something in it."""
-    area().spaces.active.overlay.show_overlays = False
     shown = cut(main_window(), "UI")
-    area().spaces.active.overlay.show_overlays = True
     shown = shown[:, : shown.shape[1] - 24]  # the tabs
-    differs = (np.abs(shown - shown[-1:]) > 0.03).any((1, 2))
+    differs = (np.abs(shown[:-40] - shown[-40, 4]) > 0.03).any((1, 2))
     return shown[: int(np.flatnonzero(differs).max()) + 12] if differs.any() else shown
 
 
@@ -154,8 +153,10 @@ def avatar() -> bpy.types.Object:
 
 
 def pose(**sliders: float) -> None:
-    """Reset the avatar, and set these sliders."""
+    """Choose the avatar, reset it, and set these sliders."""
     rig = avatar()
+    bpy.context.view_layer.objects.active = rig
+    rig.select_set(True)
     bpy.ops.perse.reset(kind="all")
     for name, value in sliders.items():
         if name in rig:
@@ -201,73 +202,6 @@ def _card(shown: np.ndarray) -> np.ndarray:
     return shown[205:570, 178 : shown.shape[1] - 4]
 
 
-def take_create() -> Steps:
-    """A build that has its first pictures, beside the panel with what the engine says of the photo."""
-    photo = HOME / Path(WANTED["photo"]).name
-    shutil.copy(WANTED["photo"], photo)
-    wanted = bpy.context.window_manager.perse_create
-    yield from sidebar("create")
-    wanted.photo, wanted.preset = str(photo), "draft"
-    while part("photo_check").is_checking():
-        yield 0.3
-    yield 2.0
-    first = panels()
-    bpy.ops.perse.build_avatar()
-    following, end = part("following"), time.monotonic() + 900
-    while time.monotonic() < end:
-        job, progress = following.snapshot()[0]
-        if progress.state != "running" or (progress.stage == "train" and progress.fraction > 0.5):
-            break
-        yield 1.0
-    yield 3.0
-    second = panels()
-    bpy.ops.perse.cancel_job(job=job.id)
-    while following.snapshot()[0][1].state == "running":
-        yield 0.5
-    yield 2.0
-    keep("create.png", side_by_side(first, second, panels()))
-    bpy.ops.perse.delete_job(job=job.id)
-    wanted.photo = ""
-
-
-def take_attributes() -> Steps:
-    """The panel as it opens, only what was changed, and what is called so."""
-    rig, filters = avatar(), bpy.context.window_manager.perse_filter
-    pose(attr_hair_auburn=0.8, attr_hair_curls=0.5, attr_face_narrow=0.4, attr_glasses_round=1.0)
-    yield from sidebar("attributes")
-    yield 4.0
-    taken = [panels()]
-    filters.changed = True
-    yield 2.0
-    taken.append(panels())
-    filters.changed, filters.search = False, "lip"
-    yield 2.0
-    taken.append(panels())
-    filters.search = ""
-    yield 1.0
-    del rig
-    keep("attributes.png", side_by_side(*taken))
-
-
-def take_animate() -> Steps:
-    """Expression, keys, control bones and gaze."""
-    pose(expr_mouthsmileleft=0.7, expr_mouthsmileright=0.7)
-    bpy.ops.perse.key_changed()
-    bpy.ops.perse.select_control(bone="neck")
-    bpy.context.object.pose.bones["neck"].rotation_mode = "XYZ"
-    yield from sidebar("animate")
-    one = panels()
-    bpy.ops.object.mode_set(mode="OBJECT")
-    bpy.ops.perse.add_gaze_target()
-    yield from sidebar("animate")
-    two = panels()
-    yield from sidebar("expression")
-    keep("animate.png", side_by_side(panels(), one, two))
-    for target in [thing for thing in bpy.data.objects if thing.type == "EMPTY"]:
-        bpy.data.objects.remove(target)
-    bpy.context.view_layer.objects.active = avatar()
-
-
 def take_blender() -> Steps:
     """The whole window: the sidebar, and the avatar among the default scene's things."""
     pose(attr_hair_bob=1.0, expr_mouthsmileleft=0.6, expr_mouthsmileright=0.6)
@@ -301,10 +235,103 @@ def take_viewport() -> Steps:
     keep("viewport_solid.jpg", side_by_side(*taken))
 
 
+def take_create() -> Steps:
+    """A build that has its first pictures, beside the panel with what the engine says of the photo."""
+    photo = HOME / Path(WANTED["photo"]).name
+    shutil.copy(WANTED["photo"], photo)
+    wanted = bpy.context.window_manager.perse_create
+    yield from sidebar("create")
+    wanted.photo, wanted.preset = str(photo), "draft"
+    while part("photo_check").is_checking():
+        yield 0.3
+    yield 2.0
+    first = panels()
+    bpy.ops.perse.build_avatar()
+    following, end = part("following"), time.monotonic() + 900
+    while time.monotonic() < end:
+        job, progress = following.snapshot()[0]
+        if progress.state != "running" or (progress.stage == "train" and progress.fraction > 0.5):
+            break
+        yield 1.0
+    yield 3.0
+    second = panels()
+    bpy.ops.perse.cancel_job(job=job.id)
+    while following.snapshot()[0][1].state == "running":
+        yield 0.5
+    yield 2.0
+    keep("create.png", side_by_side(first, second, panels()))
+    bpy.ops.perse.delete_job(job=job.id)
+    wanted.photo = ""
+
+
+def take_attributes() -> Steps:
+    """The panel as it opens, only what was changed, and what is called so."""
+    filters = bpy.context.window_manager.perse_filter
+    pose(attr_hair_auburn=0.8, attr_hair_curls=0.5, attr_face_narrow=0.4, attr_glasses_round=1.0)
+    yield from sidebar("attributes")
+    yield 4.0
+    taken = [panels()]
+    filters.changed = True
+    yield 2.0
+    taken.append(panels())
+    filters.changed, filters.search = False, "lip"
+    yield 2.0
+    taken.append(panels())
+    filters.search = ""
+    yield 1.0
+    keep("attributes.png", side_by_side(*taken))
+
+
+def take_pictures() -> Steps:
+    """All hair styles by their pictures; where to click is where the panel has them when nothing else is unfolded."""
+    pose(attr_hair_auburn=1.0)
+    yield from sidebar("attributes")
+    yield 4.0
+    yield from click(90, 471)
+    yield from click(50, 545)
+    yield 3.0
+    left = region("UI").x - 860
+    shown = main_window()[540:1010, max(left, 0) : region("UI").x + region("UI").width - 24]
+    keep("attributes_pictures.jpg", shown)
+    bpy.context.window_manager.windows[0].event_simulate("ESC", "PRESS")
+    yield 1.0
+
+
+def click(x: int, y: int) -> Steps:
+    """Click on the sidebar, pixels from its top left corner."""
+    window, place = bpy.context.window_manager.windows[0], region("UI")
+    at = {"x": place.x + x, "y": place.y + place.height - y}
+    window.event_simulate("MOUSEMOVE", "NOTHING", **at)
+    yield 0.5
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate("LEFTMOUSE", value, **at)
+        yield 0.3
+    yield 1.0
+
+
+def take_animate() -> Steps:
+    """Expression, keys, control bones and gaze."""
+    pose(expr_mouthsmileleft=0.7, expr_mouthsmileright=0.7)
+    bpy.ops.perse.key_changed()
+    bpy.ops.perse.select_control(bone="neck")
+    bpy.context.object.pose.bones["neck"].rotation_mode = "XYZ"
+    yield from sidebar("animate")
+    one = panels()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.perse.add_gaze_target()
+    yield from sidebar("animate")
+    two = panels()
+    yield from sidebar("expression")
+    keep("animate.png", side_by_side(panels(), one, two))
+    for target in [thing for thing in bpy.data.objects if thing.type == "EMPTY"]:
+        bpy.data.objects.remove(target)
+    bpy.context.view_layer.objects.active = avatar()
+
+
 def take_render() -> Steps:
     """F12 through the photo's camera."""
     scene = bpy.context.scene
-    pose(expr_mouthsmileleft=0.6, expr_mouthsmileright=0.6, attr_hair_curls=1.0)
+    pose(expr_mouthsmileleft=0.6, expr_mouthsmileright=0.6, attr_hair_auburn=1.0)
     bpy.context.view_layer.objects.active = avatar()
     bpy.ops.perse.add_photo_camera()
     scene.render.resolution_x = scene.render.resolution_y = 640
@@ -324,8 +351,6 @@ SCENES: dict[str, Callable[[], Steps]] = {
 
 def all_steps() -> Steps:
     """Every picture that is wanted, in order."""
-    bpy.context.preferences.view.show_splash = False
-    bpy.context.preferences.view.show_tooltips = False
     yield 1.0
     for name, take in SCENES.items():
         if not WANTED["only"] or name in WANTED["only"]:
@@ -334,6 +359,8 @@ def all_steps() -> Steps:
 
 def main() -> None:
     """Go on from step to step, and quit."""
+    bpy.context.preferences.view.show_splash = False
+    bpy.context.preferences.view.show_tooltips = False
     steps = all_steps()
 
     def go_on() -> float | None:

@@ -42,7 +42,17 @@ def main() -> int:
         Path(folder, "blender").mkdir()
         install = ("--command", "extension", "install-file", "-r", "user_default", "--enable", str(wanted.zip))
         subprocess.run([wanted.blender, *install], env=environment, check=True)
-        window = ("--offline-mode", "--window-geometry", "0", "0", "1500", "1180", "--python", str(SCENES))
+        window = (
+            "--offline-mode",
+            "--enable-event-simulate",
+            "--window-geometry",
+            "0",
+            "0",
+            "1500",
+            "1180",
+            "--python",
+            str(SCENES),
+        )
         return subprocess.run([wanted.blender, *window], env=environment).returncode
 
 
