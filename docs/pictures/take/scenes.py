@@ -191,7 +191,7 @@ def take_install() -> Steps:
             yield 0.5
     yield 3.0
     after = screen(window)
-    keep("install.png", np.concatenate([_card(before), _card(after)]))
+    keep("install.png", np.concatenate([_card(before)[:280], _card(after)]))
     with bpy.context.temp_override(window=window):
         bpy.ops.wm.window_close()
     yield 0.5
@@ -232,7 +232,29 @@ def take_viewport() -> Steps:
         taken.append(shown[180:940, middle - 330 : middle + 330])
     bpy.data.objects.remove(ring)
     shade("SOLID")
-    keep("viewport_solid.jpg", side_by_side(*taken))
+    keep("viewport.jpg", side_by_side(*taken))
+
+
+def take_library() -> Steps:
+    """The Avatar panel, and the library beside it."""
+    pose()
+    for file in WANTED["others"]:
+        part("library").add_to_library(Path(file), Path(file).stem)
+    bpy.ops.perse.add_to_library()
+    yield from sidebar("avatar")
+    yield 2.0
+    window, place = bpy.context.window_manager.windows[0], region("WINDOW")
+    x, y = place.x + 420, place.y + place.height // 2
+    window.event_simulate("MOUSEMOVE", "NOTHING", x=x, y=y)
+    yield 0.5
+    with bpy.context.temp_override(window=window, area=area(), region=place):
+        bpy.ops.perse.library("INVOKE_DEFAULT")
+    yield 4.0
+    top = window.height - y
+    popup = main_window()[max(top - 60, 0) : top + 220, x - 270 : x + 270]
+    window.event_simulate("ESC", "PRESS", x=x, y=y)
+    yield 1.0
+    keep("library.jpg", side_by_side(panels(), popup))
 
 
 def take_create() -> Steps:
@@ -291,7 +313,7 @@ def take_pictures() -> Steps:
     yield from click(50, 545)
     yield 3.0
     left = region("UI").x - 860
-    shown = main_window()[540:1010, max(left, 0) : region("UI").x + region("UI").width - 24]
+    shown = main_window()[540:1065, max(left, 0) : region("UI").x + region("UI").width - 24]
     keep("attributes_pictures.jpg", shown)
     bpy.context.window_manager.windows[0].event_simulate("ESC", "PRESS")
     yield 1.0

@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--zip", type=Path, default=ROOT / "build" / "perse-0.1.0.zip")
     parser.add_argument("--photo", type=Path, required=True)
     parser.add_argument("--avatar", type=Path, required=True)
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="more avatars, for the library")
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     parser.add_argument("--only", nargs="*", default=[])
@@ -37,7 +38,7 @@ def main() -> int:
         environment = os.environ | {
             "BLENDER_USER_RESOURCES": f"{folder}/blender",
             "XDG_DATA_HOME": f"{folder}/data",
-            "PERSE_PICTURES": json.dumps({k: str(v or "") if k != "only" else v for k, v in vars(wanted).items()}),
+            "PERSE_PICTURES": json.dumps(vars(wanted), default=str),
         }
         Path(folder, "blender").mkdir()
         install = ("--command", "extension", "install-file", "-r", "user_default", "--enable", str(wanted.zip))
