@@ -251,7 +251,7 @@ def take_library() -> Steps:
         bpy.ops.perse.library("INVOKE_DEFAULT")
     yield 4.0
     top = window.height - y
-    popup = main_window()[max(top - 60, 0) : top + 220, x - 270 : x + 270]
+    popup = main_window()[max(top - 60, 0) : top + 220, x - 20 : x + 560]
     window.event_simulate("ESC", "PRESS", x=x, y=y)
     yield 1.0
     keep("library.jpg", side_by_side(panels(), popup))
