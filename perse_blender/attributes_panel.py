@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from .avatars import active_rig, has_changed
-from .panels import LABEL_SHARE, AvatarPanel, filtered, slider_rows
+from .panels import AvatarPanel, filtered, group_panel, is_changed, slider_rows
 from .sliders import Group
 from .styling import MOST_GROUPS, favourites, file_of, style_groups, worn
 from .syncing import gone_sliders
@@ -63,11 +63,11 @@ class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
     def _draw_group(
         self, context: bpy.types.Context, rig: bpy.types.Object, group: Group, number: int, starred: set[str]
     ) -> None:
-        header, body = self.layout.panel(f"perse_attribute_{group.label}", default_closed=False)
-        changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
-        header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
+        wanted = context.window_manager.perse_filter
+        sought = bool(wanted.search) or wanted.changed
+        header, body = group_panel(self.layout, rig, group, opened=number == 0, sought=sought)
         header.operator("perse.randomize", text="", icon="FORCE_TURBULENCE", emboss=False).group = group.label
-        if changed:
+        if is_changed(rig, group):
             reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
             reset.kind, reset.group = "attribute", group.label
         if body is None:
@@ -95,12 +95,9 @@ class PERSE_PT_attributes(AvatarPanel, bpy.types.Panel):
     def _draw_sliders(self, column: bpy.types.UILayout, rig: bpy.types.Object, group: Group, starred: set[str]) -> None:
         for row in slider_rows(group):
             line = column.row(align=True)
-            split = line.split(factor=LABEL_SHARE, align=True)
-            split.label(text=row.label)
-            cells = split.row(align=True)
-            for name, text in row.cells:
+            for name, side in row.cells:
                 if name in rig:
-                    cells.prop(rig, f'["{name}"]', text=text, slider=True)
+                    line.prop(rig, f'["{name}"]', text=f"{row.label} {side}".rstrip(), slider=True)
             name = row.cells[0][0]
             star = "SOLO_ON" if name in starred else "SOLO_OFF"
             line.operator("perse.favourite", text="", icon=star, emboss=False).slider = name

@@ -60,11 +60,9 @@ class PERSE_PT_avatar(Panel, bpy.types.Panel):
         row.operator("perse.match_photo", text="Photo Pose", icon="IMAGE_DATA")
         row.operator("perse.add_photo_camera", icon="CAMERA_DATA")
         row = layout.row(align=True)
-        row.operator("perse.key_changed", icon="KEY_HLT")
         row.operator("perse.reset", text="Reset All", icon="LOOP_BACK").kind = "all"
-        row = layout.row(align=True)
-        row.operator("perse.avatar_info", text="Info", icon="INFO")
         row.operator("perse.duplicate", text="Duplicate", icon="DUPLICATE")
+        row.operator("perse.avatar_info", text="", icon="INFO")
         row.menu("PERSE_MT_avatar", text="", icon="DOWNARROW_HLT")
 
 

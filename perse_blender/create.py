@@ -11,7 +11,7 @@ import bpy.utils.previews
 
 from . import install, jobs
 from .following import engine_command, follow, keep_looking, look_again, snapshot
-from .importing import import_avatar
+from .importing import import_avatar, welcome
 from .job_folder import DONE, RUNNING, STAGES, Progress, newest_preview
 from .perse_protocol import EngineFailure
 from .photo_check import begin_check, draw_check
@@ -85,7 +85,10 @@ class PERSE_OT_build_avatar(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         wanted = context.window_manager.perse_create
         photo = Path(bpy.path.abspath(wanted.photo))
-        out = Path(bpy.path.abspath(wanted.out)) if wanted.out else photo.with_suffix(".perse")
+        named = bpy.path.abspath(wanted.out)
+        out = Path(named or photo.parent)
+        if out.is_dir():
+            out = out / f"{photo.stem}.perse"
         try:
             if not photo.is_file():
                 raise EngineFailure("file-missing", f"there is no photo or video at {photo}", "choose one")
@@ -166,7 +169,7 @@ class PERSE_OT_open_job(_OnJob, bpy.types.Operator):  # type: ignore[misc]
     bl_options = {"REGISTER", "UNDO"}
 
     def act(self, context: bpy.types.Context, job: jobs.Job) -> None:
-        import_avatar(job.out, context)
+        welcome(self, import_avatar(job.out, context), context)
 
 
 class PERSE_OT_show_job_log(_OnJob, bpy.types.Operator):  # type: ignore[misc]
@@ -213,10 +216,24 @@ class PERSE_PT_create(bpy.types.Panel):
         draw_check(layout, columns)
         layout.label(text=_TIMES[wanted.preset], icon="TIME")
         layout.prop(wanted, "keeps")
-        for job, progress in snapshot():
-            _draw_job(layout.box(), job, progress, columns)
+        _draw_jobs(layout, columns)
         if any(progress.state == RUNNING for _, progress in snapshot()):
             keep_looking()
+
+
+def _draw_jobs(layout: bpy.types.UILayout, columns: int) -> None:
+    """The newest job and those that run; the others lie in a drawer."""
+    found = snapshot()
+    shown = [each for number, each in enumerate(found) if number == 0 or each[1].state == RUNNING]
+    earlier = [each for each in found if each not in shown]
+    for job, progress in shown:
+        _draw_job(layout.box(), job, progress, columns)
+    if earlier:
+        header, body = layout.panel("perse_earlier_jobs", default_closed=True)
+        header.label(text=f"Earlier jobs  •  {len(earlier)}")
+        if body is not None:
+            for job, progress in earlier:
+                _draw_job(body.box(), job, progress, columns)
 
 
 def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, columns: int) -> None:
@@ -231,19 +248,20 @@ def _draw_job(box: bpy.types.UILayout, job: jobs.Job, progress: Progress, column
         return
     if progress.state != DONE:
         row.operator("perse.resume_job", text="", icon="PLAY").job = job.id
-    elif job.kind == jobs.BUILD and job.out.is_file():
-        row.operator("perse.open_job", text="", icon="IMPORT").job = job.id
     row.operator("perse.show_job_log", text="", icon="TEXT").job = job.id
     row.operator("perse.delete_job", text="", icon="TRASH").job = job.id
     text, icon = _STATES[progress.state]
     if progress.error:
         column = box.column(align=True)
         for part in progress.error.split("; ", 1):  # what was wrong, then what to do
-            for line in textwrap.wrap(part[:1].upper() + part[1:], max(columns, 12)):
-                column.label(text=line, icon=icon)
+            for words in textwrap.wrap(part[:1].upper() + part[1:], max(columns, 12)):
+                column.label(text=words, icon=icon)
                 icon = "BLANK1"
-    else:
-        box.label(text=text, icon=icon)
+        return
+    line = box.row()
+    line.label(text=text, icon=icon)
+    if progress.state == DONE and job.kind == jobs.BUILD and job.out.is_file():
+        line.operator("perse.open_job", icon="IMPORT").job = job.id
 
 
 def progress_text(progress: Progress) -> str:

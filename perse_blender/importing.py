@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from .avatar_file import read_avatar
 from .avatars import CONTENT, PROXY, content_hash, link_file
+from .framing import frame_first, hiding
 from .gaze import add_gaze
 from .overlay import proxy_display
 from .perse_protocol import EngineFailure
@@ -74,14 +75,24 @@ class PERSE_OT_import_avatar(bpy.types.Operator, ImportHelper):
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
             return {"CANCELLED"}
-        _show_vertex_colors(context)
-        self.report({"INFO"}, f"{rig.name}: its sliders are in the PERSE tab of the sidebar")
+        welcome(self, rig, context)
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
         if self.properties.is_property_set("filepath"):  # dropped into the viewport
             return self.execute(context)
         return super().invoke(context, event)
+
+
+def welcome(operator: bpy.types.Operator, rig: bpy.types.Object, context: bpy.types.Context) -> None:
+    """Let people see `rig`, which `operator` has brought in, and say where its sliders are, or what hides it."""
+    _show_vertex_colors(context)
+    frame_first(rig, context)
+    box = hiding(rig, context)
+    if box:
+        operator.report({"WARNING"}, f"{rig.name} stands inside “{box}”, which hides it: move or delete one of them")
+    else:
+        operator.report({"INFO"}, f"{rig.name}: its sliders are in the PERSE tab of the sidebar")
 
 
 def _show_vertex_colors(context: bpy.types.Context) -> None:

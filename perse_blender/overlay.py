@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import bpy
 
-from .avatars import is_proxy
+from .avatars import is_proxy, is_rig
 
 _MARGIN, _LINE = 20, 11  # of the message in the corner: distance and size, pixels at normal scale
 
@@ -76,6 +77,18 @@ def _write() -> None:
 
 
 @bpy.app.handlers.persistent
+def _redraw(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    """Draw viewports again when an avatar has changed: what sets sliders otherwise than by hand does not see to it."""
+    if threading.current_thread() is not threading.main_thread():  # a render's own
+        return
+    if any(isinstance(update.id, bpy.types.Object) and is_rig(update.id.original) for update in depsgraph.updates):
+        for window in bpy.context.window_manager.windows:
+            for area in window.screen.areas:
+                if area.type == "VIEW_3D":
+                    area.tag_redraw()
+
+
+@bpy.app.handlers.persistent
 def _forget(*_arguments: object) -> None:
     if not bpy.app.background:
         from .viewport import forget_views
@@ -98,6 +111,7 @@ def register() -> None:
     if not bpy.app.background:
         for draw, phase in ((_draw, "POST_VIEW"), (_write, "POST_PIXEL")):
             _handles.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", phase))
+        bpy.app.handlers.depsgraph_update_post.append(_redraw)
     bpy.app.handlers.load_pre.append(_forget)
 
 
@@ -105,6 +119,8 @@ def unregister() -> None:
     """Take everything away again."""
     while _handles:
         bpy.types.SpaceView3D.draw_handler_remove(_handles.pop(), "WINDOW")
+    if _redraw in bpy.app.handlers.depsgraph_update_post:
+        bpy.app.handlers.depsgraph_update_post.remove(_redraw)
     if _forget in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_forget)
         _forget()

@@ -16,6 +16,8 @@ from .render_settings import draw_passes
 from .sliders import Group, groups
 
 LABEL_SHARE = 0.36
+"""Of a line of sliders, for the label that two of them share."""
+_FILTERS = ("perse_filter", "perse_expression_filter")
 
 
 class Panel:
@@ -35,7 +37,7 @@ class AvatarPanel(Panel):
 
 
 class PerseFilter(bpy.types.PropertyGroup):
-    """Which sliders the panels show. It belongs to the window, not to the .blend."""
+    """Which sliders a panel shows. It belongs to the window, not to the .blend."""
 
     search: bpy.props.StringProperty(
         name="Search", description="Only sliders or groups whose name has this in it", options={"TEXTEDIT_UPDATE"}
@@ -43,31 +45,42 @@ class PerseFilter(bpy.types.PropertyGroup):
     changed: bpy.props.BoolProperty(name="Only Changed", description="Only sliders that are not 0")
 
 
-class _SliderPanel(AvatarPanel):
-    kind = ""
+class PERSE_PT_expression(AvatarPanel, bpy.types.Panel):
+    """What the face does."""
+
+    bl_label = "Expression"
+    bl_order = 3
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = self.kind
+        self.layout.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False).kind = "expression"
 
     def draw(self, context: bpy.types.Context) -> None:
-        rig, wanted = active_rig(context), context.window_manager.perse_filter
+        rig, wanted = active_rig(context), context.window_manager.perse_expression_filter
+        if free_keys(rig):
+            self.layout.label(text="Sliders rest during capture", icon="UNLOCKED")
+            self.layout.operator("perse.bake", icon="REC")
+            return
+        row = self.layout.row(align=True)
+        row.operator("perse.mirror", text="L to R", icon="FORWARD").direction = "LEFT"
+        row.operator("perse.mirror", text="R to L", icon="BACK").direction = "RIGHT"
+        row.operator("perse.mirror", text="Swap", icon="ARROW_LEFTRIGHT").direction = "SWAP"
+        row.menu("PERSE_MT_mirror_group", text="", icon="DOWNARROW_HLT")
         row = self.layout.row(align=True)
         row.prop(wanted, "search", text="", icon="VIEWZOOM")
         row.prop(wanted, "changed", text="", icon="FILTER")
-        own = [group for group in groups(rig) if group.kind == self.kind]
+        own = [group for group in groups(rig) if group.kind == "expression"]
         shown = [group for group in (filtered(rig, g, wanted.search, wanted.changed) for g in own) if group.sliders]
-        for group in shown:
-            self._draw_group(rig, group)
+        sought = bool(wanted.search) or wanted.changed
+        for number, group in enumerate(shown):
+            self._draw_group(rig, group, opened=number == 0, sought=sought)
         if own and not shown:
             self.layout.label(text="No slider is like that", icon="INFO")
 
-    def _draw_group(self, rig: bpy.types.Object, group: Group) -> None:
-        header, body = self.layout.panel(f"perse_{self.kind}_{group.label}", default_closed=False)
-        changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
-        header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
-        if changed:
+    def _draw_group(self, rig: bpy.types.Object, group: Group, *, opened: bool, sought: bool) -> None:
+        header, body = group_panel(self.layout, rig, group, opened=opened, sought=sought)
+        if is_changed(rig, group):
             reset = header.operator("perse.reset", text="", icon="LOOP_BACK", emboss=False)
-            reset.kind, reset.group = self.kind, group.label
+            reset.kind, reset.group = "expression", group.label
         if body is not None:
             column = body.column(align=True)
             for row in slider_rows(group):
@@ -79,31 +92,11 @@ class _SliderPanel(AvatarPanel):
                         cells.prop(rig, f'["{name}"]', text=text, slider=True)
 
 
-class PERSE_PT_expression(_SliderPanel, bpy.types.Panel):
-    """What the face does."""
-
-    bl_label = "Expression"
-    bl_order = 3
-    kind = "expression"
-
-    def draw(self, context: bpy.types.Context) -> None:
-        if free_keys(active_rig(context)):
-            self.layout.label(text="Sliders rest during capture", icon="UNLOCKED")
-            self.layout.operator("perse.bake", icon="REC")
-            return
-        row = self.layout.row(align=True)
-        row.operator("perse.mirror", text="L to R", icon="FORWARD").direction = "LEFT"
-        row.operator("perse.mirror", text="R to L", icon="BACK").direction = "RIGHT"
-        row.operator("perse.mirror", text="Swap", icon="ARROW_LEFTRIGHT").direction = "SWAP"
-        row.menu("PERSE_MT_mirror_group", text="", icon="DOWNARROW_HLT")
-        super().draw(context)
-
-
 class PERSE_PT_render(Panel, bpy.types.Panel):
     """What stands between the avatar and the picture."""
 
     bl_label = "Render"
-    bl_order = 4
+    bl_order = 5
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -141,7 +134,7 @@ class PERSE_PT_engine(Panel, bpy.types.Panel):
     """The process that draws."""
 
     bl_label = "Engine"
-    bl_order = 5
+    bl_order = 6
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -150,6 +143,32 @@ class PERSE_PT_engine(Panel, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("perse.restart_engine", text="Restart", icon="FILE_REFRESH")
         row.operator("perse.copy_diagnostics", text="Copy Diagnostics", icon="COPYDOWN")
+
+
+def group_panel(
+    layout: bpy.types.UILayout, rig: bpy.types.Object, group: Group, *, opened: bool, sought: bool
+) -> tuple[bpy.types.UILayout, bpy.types.UILayout | None]:
+    """The heading of `group`, which says how many of its sliders are not 0, and what is below it where it is open.
+
+    Args:
+        opened: whether it is so until somebody folds or unfolds it.
+        sought: whether people look for sliders, which a fold must not hide from them.
+    """
+    header: bpy.types.UILayout
+    body: bpy.types.UILayout | None
+    if sought:
+        body = layout.column()
+        header = body.row()
+    else:
+        header, body = layout.panel(f"perse_{group.kind}_{group.label}", default_closed=not opened)
+    changed = sum(1 for name, _ in group.sliders if rig.get(name, 0.0) != 0.0)
+    header.label(text=f"{group.label}  •  {changed}" if changed else group.label)
+    return header, body
+
+
+def is_changed(rig: bpy.types.Object, group: Group) -> bool:
+    """Whether a slider of `group` is not 0."""
+    return any(rig.get(name, 0.0) != 0.0 for name, _ in group.sliders)
 
 
 def filtered(rig: bpy.types.Object, group: Group, search: str, changed: bool) -> Group:
@@ -190,8 +209,8 @@ def slider_rows(group: Group) -> tuple[Row, ...]:
 
 
 def _short(label: str, heading: str) -> str:
-    """ "Eye blink" under "Eyes" is "Blink"; "Long hair" under "Hair" is "Long"."""
-    said = {heading.lower(), heading.lower().removesuffix("s")}
+    """ "Eye blink" under "Eyes" is "Blink"; "Long hair" under "Hair" is "Long"; "Wide face", "Face shape", "Wide"."""
+    said = {form for word in heading.lower().split() for form in (word, word.removesuffix("s"))}
     words = [word for word in label.split() if word.lower() not in said]
     return " ".join(words).capitalize() if words else label
 
@@ -200,11 +219,13 @@ CLASSES = (PerseFilter, PERSE_PT_expression, PERSE_PT_render, PERSE_PT_engine)
 
 
 def register() -> None:
-    """Give the window its filter."""
-    bpy.types.WindowManager.perse_filter = bpy.props.PointerProperty(type=PerseFilter)
+    """Give the window a filter for each of the panels with sliders."""
+    for name in _FILTERS:
+        setattr(bpy.types.WindowManager, name, bpy.props.PointerProperty(type=PerseFilter))
 
 
 def unregister() -> None:
-    """Take it away."""
-    if hasattr(bpy.types.WindowManager, "perse_filter"):
-        del bpy.types.WindowManager.perse_filter
+    """Take them away."""
+    for name in _FILTERS:
+        if hasattr(bpy.types.WindowManager, name):
+            delattr(bpy.types.WindowManager, name)

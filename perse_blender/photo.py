@@ -45,6 +45,7 @@ def photo_camera(rig: bpy.types.Object, photo: PhotoView) -> bpy.types.Object:
     data.shift_x = 0.5 - photo.cx / photo.width
     data.shift_y = (photo.cy - photo.height / 2) / photo.width
     data.clip_start = 0.01
+    data.display_size = 0.1  # metres: it stands before a head
     camera = bpy.data.objects.new(data.name, data)
     to_camera = Matrix(photo.view.tolist())
     camera.matrix_world = rig.matrix_world @ BLENDER_FROM_HEAD @ to_camera.inverted() @ _FLIP

@@ -80,7 +80,7 @@ def draw_check(layout: bpy.types.UILayout, columns: int) -> None:
         return
     refused, advice = found
     if not refused and not advice:
-        layout.label(text="Nothing speaks against it", icon="CHECKMARK")
+        layout.label(text="This photo will do", icon="CHECKMARK")
         return
     column = layout.column(align=True)
     column.alert = bool(refused)

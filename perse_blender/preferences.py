@@ -34,7 +34,7 @@ class PersePreferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
     idle_minutes: bpy.props.IntProperty(
-        name="Free Memory After",
+        name="Minutes until Memory Is Freed",
         description="End the engine, and so free its memory, when nothing was asked of it for so many minutes. "
         "The next picture starts it again. 0 keeps it until Blender quits",
         default=10,

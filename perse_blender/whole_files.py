@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from pathlib import Path
@@ -14,6 +15,8 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: it cannot be written; `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, "no file is named", str(path))
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         temporary.write_bytes(content)

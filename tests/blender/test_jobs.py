@@ -258,3 +258,9 @@ def test_the_list_survives_rubbish(jobs):
     for content in ("", "{", "[1]", '[{"id": 1}]', '[{"id": 1, "arguments": []}]'):
         path.write_text(content)
         assert jobs.jobs() == []
+
+
+def test_a_folder_to_save_into(jobs, wanted, tmp_path):
+    wanted.out = str(tmp_path)
+    bpy.ops.perse.build_avatar()
+    assert [job.out for job in jobs.jobs()] == [tmp_path / "wall.perse"]

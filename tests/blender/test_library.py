@@ -105,6 +105,8 @@ def test_a_packed_avatar_renders_the_same_without_its_file(shot, render, part):
     assert part("missing").missing_avatars() == ()
     assert np.array_equal(combined(render()), before)
     bpy.context.view_layer.objects.active = rig
+    with raises_report("system: .*choose another place"):
+        bpy.ops.perse.unpack(filepath="")
     assert bpy.ops.perse.unpack(filepath=str(shot / "again.perse")) == {"FINISHED"}
     assert part("avatars").avatar_path(rig) == shot / "again.perse"
     assert not [image for image in bpy.data.images if image.name.endswith(".perse")]
