@@ -7,6 +7,9 @@ or the cropped hair of a style as far as it is painted on now. The shares of a G
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,37 +46,42 @@ _BARE = "bald"
 """The style that takes hair away: what it paints is skin."""
 
 
-def region_share(avatar: Avatar, region: str, painted: Painted) -> Floats:
-    """How much of each Gaussian belongs to `region`, (N,) in [0, 1]; 0 for a region that the avatar does not have.
+def region_shares(avatar: Avatar, regions: Iterable[str], painted: Painted) -> dict[str, Floats]:
+    """How much of each Gaussian belongs to each of `regions`, (N,) in [0, 1]; 0 for one that the avatar has not.
 
     Args:
         painted: what the styles make of the avatar now.
     """
-    shares = _base(avatar)
-    share = shares.get(region, np.zeros(avatar.count, np.float32)).copy()
-    for grown in _GROWN:
-        amount = _painted_on_skin(avatar, grown, painted)
-        share = share * (1 - amount) + (amount if grown == region else 0)
-    return share.astype(np.float32)
+    base, shares = _base(avatar), {}
+    amounts = {grown: _painted_on_skin(avatar, grown, painted) for grown in _GROWN}
+    for region in regions:
+        share = base.get(region, np.zeros(avatar.count, np.float32))
+        for grown, amount in amounts.items():
+            if amount is not None:
+                share = share * (1 - amount) + (amount if grown == region else 0)
+        shares[region] = share
+    return shares
 
 
+@functools.lru_cache(maxsize=16)
 def _base(avatar: Avatar) -> dict[str, Floats]:
-    """Shares of every region without grown styles."""
+    """Shares of every region without grown styles. They are the avatar's own, and slow to work out."""
     parts = avatar.figure.face_parts[avatar.triangles]
-    named = np.array([_OF_PART.get(part, "") for part in avatar.figure.parts])[parts]
-    for name in np.unique(np.array(avatar.figure.parts)[parts[named == ""]]):
-        there = parts == avatar.figure.parts.index(str(name))
-        named[there] = _most_reached(avatar, there)
-    shares = {str(name): (named == name).astype(np.float32) for name in np.unique(named) if name}
+    shares: dict[str, Floats] = {}
+    for number, part in enumerate(avatar.figure.parts):
+        there = parts == number
+        region = _OF_PART.get(part) or _most_reached(avatar, there)
+        if region:
+            shares[region] = shares.get(region, np.zeros(avatar.count, np.float32)) + there.astype(np.float32)
     none = np.zeros(avatar.count, np.float32)
     bare = reach(avatar, "skin") * _on_part(avatar, "bust")
     shares["clothes"] = shares.get("clothes", none) - bare
     shares["skin"] = shares.get("skin", none) + bare
-    skin = shares.get("skin", none) * _on_part(avatar, "skin")
+    skin = shares["skin"] * _on_part(avatar, "skin")
     for region in _ON_SKIN:
         reached = reach(avatar, region) * skin
         shares[region] = shares.get(region, none) + reached
-        shares["skin"] = shares.get("skin", none) - reached
+        shares["skin"] = shares["skin"] - reached
         skin = skin - reached
     return shares
 
@@ -97,18 +105,15 @@ def _most_reached(avatar: Avatar, there: NDArray[np.bool_]) -> str:
     return name if sums.get(name, 0.0) > 0 else ""
 
 
-def _painted_on_skin(avatar: Avatar, category: str, painted: Painted) -> Floats:
-    """How much of each Gaussian of the skin is painted by the styles of `category` now, (N,)."""
-    amount = np.zeros(avatar.count, np.float32)
+def _painted_on_skin(avatar: Avatar, category: str, painted: Painted) -> Floats | None:
+    """How much of each Gaussian of the skin is painted by the styles of `category` now, (N,); None for not at all."""
     own = {
         k
         for k, style in enumerate(avatar.styles)
         if style.category == category and not style.slider.endswith(f"_{_BARE}")
     }
-    for styles, remains in painted.kept:
-        if own & {int(k) for k in styles}:
-            amount = np.maximum(amount, 1 - remains)
-    return amount * _on_part(avatar, "skin")
+    amounts = [1 - remains for styles, remains in painted.kept if own & {int(k) for k in styles}]
+    return amounts[0] * _on_part(avatar, "skin") if amounts else None
 
 
 def _on_part(avatar: Avatar, part: str) -> NDArray[np.bool_]:

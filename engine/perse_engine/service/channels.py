@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.painting import Painted
-from perse_engine.avatars.regions import region_share
+from perse_engine.avatars.regions import region_shares
 from perse_engine.splatting.gaussians import Gaussians
-from perse_protocol.messages import Mask, Render
+from perse_protocol.messages import Render
 
 Floats = NDArray[np.float32]
 
@@ -34,18 +34,13 @@ def channels_of(
     if "normal" in render.passes:
         model = np.reshape(instance.model, (4, 4))[:3, :3]
         columns += [*(normals(gaussians.quaternions, model) * seen[:, None]).T]
-    columns += [seen * _share(mask, number, avatar, visible, painted) for mask in render.masks]
+    regions = dict.fromkeys(mask.region for mask in render.masks if mask.region is not None)
+    shares = region_shares(avatar, regions, painted) if regions else {}
+    for mask in render.masks:
+        inside = mask.instances is None or number in mask.instances
+        share = np.float32(inside) if mask.region is None or not inside else shares[mask.region][visible]
+        columns.append(seen * share)
     return np.stack([*columns, seen], 1)
-
-
-def _share(
-    mask: Mask, number: int, avatar: Avatar, visible: NDArray[np.int32], painted: Painted
-) -> Floats | np.float32:
-    if mask.instances is not None and number not in mask.instances:
-        return np.float32(0)
-    if mask.region is None:
-        return np.float32(1)
-    return region_share(avatar, mask.region, painted)[visible]
 
 
 def normals(quaternions: Floats, linear: NDArray[np.floating]) -> Floats:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from perse_engine.avatars.regions import region_share
+from perse_engine.avatars.regions import region_shares
 from perse_engine.splatting.channels import rasterize_channels
 from perse_engine.splatting.rasterize import rasterize
 from perse_protocol.client import numbers
@@ -182,14 +182,15 @@ def test_painted_skin_counts_as_what_is_painted(avatar):
     from perse_engine.avatars.state import AvatarState
 
     *_, painted = decode_visible(avatar, AvatarState())
-    shares = [region_share(avatar, name, painted) for name in ("skin", "beard", "hair")]
-    assert all(0 <= share.min() <= share.max() <= 1 for share in shares)
-    assert not shares[1].any()
+    shares = region_shares(avatar, ("skin", "beard", "hair"), painted)
+    assert all(0 <= share.min() <= share.max() <= 1 for share in shares.values())
+    assert not shares["beard"].any()
     skin = next(k for k, name in enumerate(avatar.figure.parts) if name == "skin")
     on_skin = (avatar.figure.face_parts[avatar.triangles] == skin).astype(np.float32)
     bearded = dataclasses.replace(painted, kept=((np.array([0], np.int32), 1 - 0.25 * on_skin),))
     named = dataclasses.replace(
         avatar, styles=(dataclasses.replace(avatar.styles[0], slider="attr_beard_full", category="beard"),)
     )
-    assert region_share(named, "beard", bearded)[on_skin > 0] == pytest.approx(0.25)
-    assert region_share(named, "skin", bearded)[on_skin > 0].max() == pytest.approx(0.75)
+    shares = region_shares(named, ("skin", "beard"), bearded)
+    assert shares["beard"][on_skin > 0] == pytest.approx(0.25)
+    assert shares["skin"][on_skin > 0].max() == pytest.approx(0.75)
