@@ -12,6 +12,7 @@ from .avatars import active_rig
 from .color import view_keeps_colors
 from .compositing import draw_compositing
 from .release import free_keys
+from .second_scene import second_of
 from .sliders import Group, groups
 
 LABEL_SHARE = 0.36
@@ -109,7 +110,8 @@ class PERSE_PT_render(Panel, bpy.types.Panel):
         scene = context.scene
         layout.prop(scene, "perse_viewport")
         if scene.render.engine != "PERSE":
-            layout.operator("perse.use_engine", icon="RENDER_STILL")
+            if second_of(scene) is None:
+                layout.operator("perse.use_engine", icon="RENDER_STILL")
             draw_compositing(layout, scene)
             return
         if scene.camera is None:
