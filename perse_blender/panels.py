@@ -13,6 +13,7 @@ from .color import view_keeps_colors
 from .compositing import draw_compositing
 from .release import free_keys
 from .render_settings import draw_passes
+from .second_scene import second_of
 from .sliders import Group, groups
 
 LABEL_SHARE = 0.36
@@ -103,7 +104,8 @@ class PERSE_PT_render(Panel, bpy.types.Panel):
         scene = context.scene
         layout.prop(scene, "perse_viewport")
         if scene.render.engine != "PERSE":
-            layout.operator("perse.use_engine", icon="RENDER_STILL")
+            if second_of(scene) is None:
+                layout.operator("perse.use_engine", icon="RENDER_STILL")
             draw_compositing(layout, scene)
             return
         if scene.camera is None:

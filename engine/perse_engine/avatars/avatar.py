@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.binding import Binding, bind
 from perse_engine.avatars.correctives import Correctives, no_correctives
 from perse_engine.avatars.precedence import THIN
-from perse_engine.avatars.relighting import own_light
+from perse_engine.avatars.relighting import own_irradiance, own_light
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import LAYERS, Category, Style
 from perse_engine.cameras import Camera
@@ -129,6 +129,11 @@ class Avatar:
     def own_light(self) -> Floats:
         """(9, 3) the light that the colours hold, in head space; see `relighting`."""
         return own_light(self)
+
+    @cached_property
+    def own_irradiance(self) -> Floats:
+        """(N, 3) how much of that light fell on each Gaussian."""
+        return own_irradiance(self)
 
     @cached_property
     def thin(self) -> NDArray[np.bool_]:

@@ -55,11 +55,16 @@ def relit(avatar: Avatar, posed: Floats, chosen: NDArray[np.int32], colors: Floa
         posed: (V, 3) the bind mesh as it is posed, head space.
         colors: (n, 3) sRGB as they are painted.
     """
-    own = irradiance(avatar.own_light, _normals(avatar, avatar.figure.vertices, chosen))
-    own = np.maximum(own, LEAST_OWN * float(own.mean()))
     fallen = harmonics(_normals(avatar, posed, chosen)) @ np.asarray(light.coefficients, np.float32)
-    gain = np.clip(fallen / own, 0.0, MOST_GAIN)
+    gain = np.clip(fallen / avatar.own_irradiance[chosen], 0.0, MOST_GAIN)
     return _encoded(linear(colors) * (1 + np.float32(light.amount) * (gain - 1)))
+
+
+def own_irradiance(avatar: Avatar) -> Floats:
+    """(N, 3) what fell on each Gaussian of `avatar` when its colour was made, at rest; never quite nothing."""
+    every = np.arange(avatar.count, dtype=np.int32)
+    fallen = irradiance(avatar.own_light, _normals(avatar, avatar.figure.vertices, every))
+    return np.maximum(fallen, np.float32(LEAST_OWN * fallen.mean()))
 
 
 def own_light(avatar: Avatar) -> Floats:
