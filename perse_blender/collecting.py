@@ -19,6 +19,7 @@ import bpy
 
 from .avatars import LAST_SEEN, PATH, avatar_path, rigs
 from .perse_protocol import EngineFailure
+from .second_scene import second_of
 
 PREFLIGHT = "perse_preflight.py"
 _README = """\
@@ -26,7 +27,7 @@ _README = """\
 
 Every machine needs Blender {blender} or later with the PERSE extension and its engine. In this folder, run:
 
-    blender -b "{blend}" --python-exit-code 1 -P {preflight} -E PERSE -a
+    blender -b "{blend}" --python-exit-code 1 -P {preflight} {engine}-a
 
 It ends with exit status 0 when every frame is written, and with another one where anything is missing.
 """
@@ -160,6 +161,7 @@ def _fill(folder: Path, shot: Path, avatars: dict[str, Path], others: dict[Path,
         blender=".".join(map(str, bpy.app.version[:2])),
         blend=shot.as_posix(),
         preflight=PREFLIGHT,
+        engine="" if second_of(bpy.context.scene) else "-E PERSE ",  # which would replace the first scene's own
     )
     (folder / "README.txt").write_text(text, encoding="utf-8")
 
