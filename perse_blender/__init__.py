@@ -9,53 +9,28 @@ import atexit
 
 import bpy
 
-from . import (
-    animate_panel,
-    attributes_panel,
+from . import compat, diagnostics, preferences, render_engine, session
+from .animation import keying, motion, poses, release
+from .avatars import (
     avatar_info,
-    avatar_panel,
-    changes,
-    collect_operator,
-    commands,
-    compat,
-    compositing,
-    create,
-    diagnostics,
     exporting,
-    following,
-    gaze,
-    headless,
-    idle,
     importing,
-    install,
-    installing,
-    jobs,
-    keying,
     library,
-    light_panel,
     missing,
-    motion,
-    operators,
-    overlay,
-    panels,
     paths,
     photo,
-    photo_check,
-    picking,
-    poses,
-    preferences,
-    release,
-    render_engine,
-    render_settings,
-    second_scene,
-    session,
-    style_jobs,
     styling,
     syncing,
     thumbnails,
     versions,
     whole_avatar,
 )
+from .building import create, following, install, installing, jobs, photo_check, style_jobs
+from .commands import collect_operator, commands
+from .panels import animate_panel, attributes_panel, avatar_panel, light_panel, operators, panels
+from .rendering import compositing, headless, render_settings, second_scene
+from .rig import gaze
+from .viewport import changes, idle, overlay, picking
 
 _PARTS = (
     preferences,

@@ -7,8 +7,9 @@ import sys
 
 import bpy
 
-from . import compat, installing, session
-from .avatars import avatar_path, rigs
+from . import compat, session
+from .avatars.avatars import avatar_path, rigs
+from .building import installing
 from .perse_protocol import PROTOCOL_VERSION, EngineFailure
 from .perse_protocol.lookup import places
 from .preferences import engine_preference

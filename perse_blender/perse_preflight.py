@@ -26,7 +26,10 @@ def problems(arguments: list[str]) -> list[str]:
     if package is None:
         absent = f"no-extension: the PERSE extension is not enabled in this Blender ({bpy.app.version_string})"
         return [f"{absent}; install it for the user who renders", *_files(None)]
-    found = [str(failure) for failure in importlib.import_module(f"{package}.preflight").problems(bpy.context.scene)]
+    found = [
+        str(failure)
+        for failure in importlib.import_module(f"{package}.rendering.preflight").problems(bpy.context.scene)
+    ]
     # a scene of another engine may compose one of ours
     chosen = any(scene.render.engine == ENGINE for scene in bpy.data.scenes)
     if not chosen and not _engine_is_asked_for():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import bpy
 
-from . import compat, installing
+from . import compat
+from .building import installing
 from .perse_protocol.environments import data_folder
 from .perse_protocol.lookup import Place, find_engine, places
 
@@ -43,7 +44,7 @@ class PersePreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        from .install import draw_card  # which imports this
+        from .building.install import draw_card  # which imports this
 
         layout = self.layout
         if compat.notice():

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import bpy
 import numpy as np
 
-from . import headless, session
-from .passes import COMBINED, DEPTH, NORMAL, MaskPass, mask_passes
+from . import session
 from .perse_protocol import EngineFailure, Picture, ProtocolError, RequestCancelled
-from .shot import Clock, Shot, Timings
+from .rendering import headless
+from .rendering.passes import COMBINED, DEPTH, NORMAL, MaskPass, mask_passes
+from .rendering.shot import Clock, Shot, Timings
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class PerseRenderEngine(bpy.types.RenderEngine):
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Show the newest picture of the viewport and ask for the next."""
-        from .rendered import draw_rendered  # needs the gpu module, which background mode may lack
+        from .viewport.rendered import draw_rendered  # needs the gpu module, which background mode may lack
 
         self.update_stats("PERSE", draw_rendered(context, depsgraph))
 

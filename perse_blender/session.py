@@ -10,10 +10,10 @@ from pathlib import Path
 
 import bpy
 
-from .frame import Shown
 from .perse_protocol import EngineClient, EngineFailure, Instance, Welcome
 from .perse_protocol.client import Poll, numbers
 from .preferences import engine_place
+from .rendering.frame import Shown
 
 Stamp = tuple[str, int, int]
 

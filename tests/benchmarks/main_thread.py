@@ -58,7 +58,10 @@ class Trace:
 
     def start(self) -> None:
         """Time everything of ours that Blender calls."""
-        for module in (part(name) for name in ("following", "install", "photo_check", "viewport")):
+        for module in (
+            part(name)
+            for name in ("building.following", "building.install", "building.photo_check", "viewport.viewport")
+        ):
             for name in ("_tick", "_look"):
                 if hasattr(module, name):
                     setattr(module, name, self.around("timer", getattr(module, name)))
@@ -70,7 +73,7 @@ class Trace:
             for number, handler in enumerate(handlers if isinstance(handlers, list) else ()):
                 if getattr(handler, "__module__", "").startswith(PACKAGE):
                     handlers[number] = self.around("handler", handler)
-        overlay, space = part("overlay"), bpy.types.SpaceView3D
+        overlay, space = part("viewport.overlay"), bpy.types.SpaceView3D
         for number, (draw, phase) in enumerate(((overlay._draw, "POST_VIEW"), (overlay._write, "POST_PIXEL"))):
             space.draw_handler_remove(overlay._handles[number], "WINDOW")
             overlay._handles[number] = space.draw_handler_add(self.around("viewport", draw), (), "WINDOW", phase)
@@ -138,7 +141,7 @@ def measure(photo: Path, avatar: Path | None) -> Iterator[float | dict[str, Any]
     wanted.photo, wanted.preset = str(photo), "draft"
     wanted.out = str(Path(tempfile.mkdtemp()) / "traced.perse")
     bpy.ops.perse.build_avatar()
-    following, begin, step = part("following"), time.monotonic(), 0
+    following, begin, step = part("building.following"), time.monotonic(), 0
     while time.monotonic() - begin < MOST_S and following.snapshot()[0][1].state == "running":
         step += 1
         wiggle(rig, step)
@@ -170,7 +173,7 @@ def main() -> None:
             for name, (calls, median, p99, most, *_) in found["building"].items():
                 mark = "" if p99 <= BARS[0] and most <= BARS[1] else "  over the bar"
                 print(f"{name:24} {calls:6} calls  median {median} p99 {p99} most {most} ms{mark}", flush=True)
-            part("jobs").stop_all()
+            part("building.jobs").stop_all()
             part("session").stop()
             os._exit(0)
         return found

@@ -95,14 +95,19 @@ class Trace:
 
     def start(self) -> None:
         """Time all that runs on the main thread."""
-        viewport, overlay, changes, engine = part("viewport"), part("overlay"), part("changes"), part("render_engine")
+        viewport, overlay, changes, engine = (
+            part("viewport.viewport"),
+            part("viewport.overlay"),
+            part("viewport.changes"),
+            part("render_engine"),
+        )
         viewport.to_card = self.upload(viewport.to_card)
         viewport.View.update = self.around("state and request", viewport.View.update)
         viewport._look = self.around("timer", viewport._look)
         view_draw = self.around("view_draw", engine.PerseRenderEngine.view_draw)
         # Blender counts the arguments that a method names
         engine.PerseRenderEngine.view_draw = lambda self, context, depsgraph: view_draw(self, context, depsgraph)
-        for panel in (cls for cls in part("panels").CLASSES if issubclass(cls, bpy.types.Panel)):
+        for panel in (cls for cls in part("panels.panels").CLASSES if issubclass(cls, bpy.types.Panel)):
             panel.draw = _as_draw(self.around("panel", panel.draw))
         for event in changes._EVENTS:
             handlers = getattr(bpy.app.handlers, event)
@@ -149,7 +154,7 @@ def region() -> bpy.types.Region:
 
 def at_rest() -> bool:
     """Whether the viewport's picture is there, in full."""
-    view = part("viewport").view_of(region())
+    view = part("viewport.viewport").view_of(region())
     return view.shown is not None and view.ticket is None and view.shown.camera.width == region().width
 
 
@@ -159,14 +164,14 @@ def settle() -> Iterator[float]:
     area().tag_redraw()
     while not at_rest():
         if time.monotonic() > end:
-            raise RuntimeError(f"no picture: {part('viewport').view_of(region()).message}")
+            raise RuntimeError(f"no picture: {part('viewport.viewport').view_of(region()).message}")
         yield 0.05
 
 
 def slide(rig: bpy.types.Object, trace: Trace) -> Generator[float, None, list[float]]:
     """Milliseconds from every change of a slider to the end of the redraw that shows it."""
     times = []
-    view = part("viewport").view_of(region())
+    view = part("viewport.viewport").view_of(region())
     for step in range(SLIDER_STEPS):
         yield from settle()
         before_look = view.shown

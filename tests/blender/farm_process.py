@@ -39,7 +39,7 @@ def blender_process(
 def command_line(*arguments: object) -> str:
     """Code that runs `blender --command perse` with `arguments` and ends with its exit status."""
     return (
-        "import importlib, os; commands = importlib.import_module('bl_ext.user_default.perse.commands'); "
+        "import importlib, os; commands = importlib.import_module('bl_ext.user_default.perse.commands.commands'); "
         f"os._exit(commands.run({[str(argument) for argument in arguments]!r}))"
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 def shown(part):
     """What the engine is told of the one avatar there is, at the current frame."""
-    (only,) = part("frame").shown_avatars(bpy.context.evaluated_depsgraph_get())
+    (only,) = part("rendering.frame").shown_avatars(bpy.context.evaluated_depsgraph_get())
     return only
 
 

@@ -317,7 +317,7 @@ def test_key_all_keys_sliders_gaze_and_controls(scene, avatar, part):
     assert bpy.ops.perse.key() == {"FINISHED"}
     curves = {(curve.data_path, curve.array_index): curve for curve in part("compat").fcurves(avatar)}
     assert curves['["expr_jawopen"]', 0].evaluate(7) == pytest.approx(0.4)
-    wanted = {f'["{name}"]' for name in (*part("sliders").names(avatar), "gaze_follow")}
+    wanted = {f'["{name}"]' for name in (*part("avatars.sliders").names(avatar), "gaze_follow")}
     assert wanted <= {path for path, _ in curves}
     assert ('pose.bones["neck"].rotation_euler', 2) in curves
     assert ('pose.bones["root"].location', 0) in curves

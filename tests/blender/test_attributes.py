@@ -121,7 +121,7 @@ def test_two_styles_are_mixed_by_one_factor(avatar):
 
 
 def test_favourites_travel_with_the_avatar(avatar, part, tmp_path):
-    favourites = part("styling").favourites
+    favourites = part("avatars.styling").favourites
     assert favourites(avatar).sliders == ()
     bpy.ops.perse.favourite(slider="attr_hair_red")
     bpy.ops.perse.favourite(slider="attr_face_wide")
@@ -142,16 +142,16 @@ def test_sync_adds_what_is_new_and_keeps_what_people_did(scene, own, part):
     proxy = own.children[0]
     mine = bpy.data.materials.new("Mine")
     proxy.data.materials[0] = mine
-    assert not part("avatars").has_changed(own)
+    assert not part("avatars.avatars").has_changed(own)
     restyle(file_of(own), "mix:attr_face_wide:attr_face_long:Both ways")
-    assert part("avatars").has_changed(own)
+    assert part("avatars.avatars").has_changed(own)
     assert bpy.ops.perse.sync_sliders() == {"FINISHED"}
-    assert not part("avatars").has_changed(own)
+    assert not part("avatars.avatars").has_changed(own)
     assert (own["attr_face_wide"], own["expr_jawopen"], own["attr_face_both_ways"]) == (0.5, 0.25, 0.0)
     limits = own.id_properties_ui("attr_face_both_ways").as_dict()
     assert (limits["min"], limits["max"]) == (0.0, 1.0)
     assert "Both ways" in limits["description"]
-    face = next(g for g in part("sliders").groups(own) if g.label == "Face shape")
+    face = next(g for g in part("avatars.sliders").groups(own) if g.label == "Face shape")
     assert [label for _, label in face.sliders] == ["Wide", "Long", "Both ways"]
     assert key_count(own, part, "attr_hair_red") == 1
     assert proxy.data.materials[0] == mine
@@ -213,12 +213,12 @@ def test_sync_never_deletes_what_is_animated_driven_or_read(scene, own, part):
     restyle(file_of(own), "remove:attr_hair_red", "remove:attr_face_wide", "remove:attr_hat_cap")
     bpy.ops.perse.sync_sliders()
     assert "attr_hat_cap" not in own  # nobody has used it
-    assert part("syncing").gone_sliders(own) == {"attr_face_wide": "Wide", "attr_hair_red": "Red"}
+    assert part("avatars.syncing").gone_sliders(own) == {"attr_face_wide": "Wide", "attr_hair_red": "Red"}
     assert "Gone" in own.id_properties_ui("attr_hair_red").as_dict()["description"]
     assert key_count(own, part, "attr_hair_red") == 1
-    assert "attr_hair_red" not in part("sliders").names(own)  # the engine is not asked for it
+    assert "attr_hair_red" not in part("avatars.sliders").names(own)  # the engine is not asked for it
     bpy.ops.perse.sync_sliders()
-    assert set(part("syncing").gone_sliders(own)) == {"attr_face_wide", "attr_hair_red"}
+    assert set(part("avatars.syncing").gone_sliders(own)) == {"attr_face_wide", "attr_hair_red"}
     assert bpy.ops.perse.delete_gone(slider="attr_hair_red") == {"FINISHED"}
     assert "attr_hair_red" not in own
     assert key_count(own, part, "attr_hair_red") == 0
@@ -233,7 +233,7 @@ def test_sync_is_one_undo_step(scene, own, part):
     rig = again()
     assert "attr_face_both_ways" not in rig
     assert "attr_face_both_ways" not in rig.children[0].data.shape_keys.key_blocks
-    assert part("avatars").has_changed(rig)
+    assert part("avatars.avatars").has_changed(rig)
 
 
 def test_a_synced_avatar_renders(scene, own, render):
@@ -261,7 +261,7 @@ def jobs(part, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
-    module = part("jobs")
+    module = part("building.jobs")
     yield module
     for job in module.jobs():
         module.cancel(job)
@@ -287,7 +287,7 @@ def finish(jobs, part) -> object:
     """Wait for the newest job, and let avatars take on what it has changed."""
     job = jobs.jobs()[-1]
     until(lambda: jobs.progress(job).state != "running")
-    part("following").settle()
+    part("building.following").settle()
     return job
 
 
@@ -310,9 +310,9 @@ def test_words_become_a_slider_while_blender_stays_free(person, part, jobs):
     assert jobs.progress(job).state == "done", jobs.progress(job).error
     assert fractions == sorted(fractions)
     assert len({round(f, 2) for f in fractions}) > 3
-    part("following").settle()
+    part("building.following").settle()
     assert person["attr_glasses_specs"] == 0.0
-    assert any(g.label == "Glasses" for g in part("sliders").groups(person))
+    assert any(g.label == "Glasses" for g in part("avatars.sliders").groups(person))
     bpy.ops.perse.delete_job(job=job.id)
     assert not job.work.exists()
     assert file_of(person).exists()
@@ -345,11 +345,11 @@ def test_a_style_is_renamed_with_its_keyframes_and_another_is_removed(scene, own
     assert own["attr_hair_ginger"] == 0.75
     assert "attr_hair_red" not in own
     assert key_count(own, part, "attr_hair_ginger") == 1
-    assert part("syncing").gone_sliders(own) == {}
+    assert part("avatars.syncing").gone_sliders(own) == {}
     assert bpy.ops.perse.remove_style(slider="attr_hat_cap") == {"FINISHED"}
     finish(jobs, part)
     assert "attr_hat_cap" not in own
-    assert all(g.label != "Hat" for g in part("sliders").groups(own))
+    assert all(g.label != "Hat" for g in part("avatars.sliders").groups(own))
 
 
 def test_a_style_job_is_cancelled_and_the_file_stays(scene, own, part, jobs, tmp_path):
@@ -363,7 +363,7 @@ def test_a_style_job_is_cancelled_and_the_file_stays(scene, own, part, jobs, tmp
     assert bpy.ops.perse.cancel_job(job=job.id) == {"FINISHED"}
     until(lambda: not jobs.watch(), 10.0)
     assert jobs.progress(job).state == "cancelled"
-    part("following").settle()
+    part("building.following").settle()
     assert file_of(own).read_bytes() == before
     assert json.loads(jobs._list().read_text())[0]["kind"] == "add-style"
 

@@ -266,7 +266,7 @@ def test_six_numbers_a_joint_and_all_joints_at_once(avatar, scene, tmp_path):
 
 def test_what_a_head_does_not_have_is_said(avatar, scene, flame_avatar, take, tmp_path, part):
     """An open head takes the turns of a FLAME sequence, a FLAME head those of an ARKit capture, eyes and all."""
-    write_capture, read = part("motion").write_capture, part("captures").read_capture
+    write_capture, read = part("animation.motion").write_capture, part("animation.captures").read_capture
     path = flame_sequence(tmp_path / "speech.npz")
     assert bpy.ops.perse.import_capture(filepath=str(path)) == {"FINISHED"}
     scene.frame_set(26)

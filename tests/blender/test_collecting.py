@@ -16,14 +16,14 @@ from farm_process import blender_process, command_line
 def collected(folder: Path, part) -> Path:
     """Collect the open shot into `folder` by the command that people use; the shot there."""
     bpy.ops.wm.save_mainfile()
-    assert part("commands").run(["collect", bpy.data.filepath, "-o", str(folder)]) == 0
+    assert part("commands.commands").run(["collect", bpy.data.filepath, "-o", str(folder)]) == 0
     (blend,) = [path for path in folder.rglob("*.blend") if path.name == Path(bpy.data.filepath).name]
     return blend
 
 
 def test_the_folder_renders_where_nothing_else_is(saved_shot, part, tmp_path):
     home, away = saved_shot.parent / "home", tmp_path / "away"
-    assert part("commands").run(["render", str(saved_shot), "-f", "4", "-o", str(home / "####")]) == 0
+    assert part("commands.commands").run(["render", str(saved_shot), "-f", "4", "-o", str(home / "####")]) == 0
     collected(tmp_path / "farm", part).parent.rename(away)
     shutil.move(saved_shot.parent / "hero.perse", tmp_path / "hidden.perse")
     assert {path.name for path in away.iterdir()} == {"README.txt", "hero.perse", "perse_preflight.py", "shot.blend"}
@@ -73,7 +73,7 @@ def test_libraries_and_their_avatars_come_along(linking_shot, part, tmp_path):
     assert (tmp_path / "farm" / "shot" / "shot.blend").is_file()
     for name in ("shot", "shots", "avatars"):
         (tmp_path / name).rename(tmp_path / f"{name}.gone")
-    code = "import importlib, bpy; find = importlib.import_module('bl_ext.user_default.perse.avatars'); "
+    code = "import importlib, bpy; find = importlib.import_module('bl_ext.user_default.perse.avatars.avatars'); "
     code += "print('FOUND', *sorted(str(find.avatar_path(rig)) for rig in find.rigs()))"
     done = blender_process(code, blend)
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_libraries_and_their_avatars_come_along(linking_shot, part, tmp_path):
 def test_everything_that_is_missing_is_told_at_once(linking_shot, part, tmp_path, capfd):
     (tmp_path / "shot" / "hero.perse").unlink()
     (tmp_path / "avatars" / "friend.perse").unlink()
-    assert part("commands").run(["collect", str(linking_shot), "-o", str(tmp_path / "farm")]) == 1
+    assert part("commands.commands").run(["collect", str(linking_shot), "-o", str(tmp_path / "farm")]) == 1
     said = capfd.readouterr().err
     assert "perse: missing-files" in said
     assert "hero.perse" in said
@@ -98,20 +98,20 @@ def test_avatars_of_one_name_are_refused(linking_shot, part, tmp_path, capfd):
     (tmp_path / "avatars" / "friend.perse").rename(other)
     own["perse_path"] = own["perse_last_seen"] = str(other)
     bpy.ops.wm.save_mainfile()
-    assert part("commands").run(["collect", str(linking_shot), "-o", str(tmp_path / "farm")]) == 1
+    assert part("commands.commands").run(["collect", str(linking_shot), "-o", str(tmp_path / "farm")]) == 1
     assert "same-name" in capfd.readouterr().err
 
 
 def test_a_folder_with_something_in_it_is_left_alone(saved_shot, part, tmp_path, capfd):
     (tmp_path / "farm").mkdir()
     (tmp_path / "farm" / "mine.txt").write_text("mine")
-    assert part("commands").run(["collect", str(saved_shot), "-o", str(tmp_path / "farm")]) == 1
+    assert part("commands.commands").run(["collect", str(saved_shot), "-o", str(tmp_path / "farm")]) == 1
     assert "not-empty" in capfd.readouterr().err
     assert [path.name for path in (tmp_path / "farm").iterdir()] == ["mine.txt"]
 
 
 def test_a_collected_shot_that_is_not_whole_is_no_success(saved_shot, part, tmp_path):
-    collecting = part("collecting")
+    collecting = part("commands.collecting")
     found = collecting.collect(tmp_path / "farm")
     (found.folder / "hero.perse").unlink()
     with collecting.start_check(found) as check, pytest.raises(collecting.EngineFailure, match="not whole") as raised:

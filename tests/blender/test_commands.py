@@ -19,7 +19,7 @@ def perse(part, capfd):
 
     def run(*arguments: object) -> tuple[int, str]:
         capfd.readouterr()
-        status = part("commands").run([str(argument) for argument in arguments])
+        status = part("commands.commands").run([str(argument) for argument in arguments])
         said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("perse:")]
         return status, "\n".join(said)
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_one_sentence_and_an_exit_status(perse, saved_sho
 
 
 def test_help_lists_every_command(part, capsys):
-    assert part("commands").run(["--help"]) == 0
+    assert part("commands.commands").run(["--help"]) == 0
     text = capsys.readouterr().out
     names = ("render", "collect", "missing", "install", "doctor", "build", "export", "info")
     assert all(name in text for name in names)
@@ -127,12 +127,12 @@ def test_the_exit_status_reaches_the_shell(saved_shot):
 
 
 def test_doctor_looks_at_both_sides_and_at_the_shot(part, saved_shot, capfd):
-    assert part("commands").run(["doctor", str(saved_shot)]) == 0
+    assert part("commands.commands").run(["doctor", str(saved_shot)]) == 0
     text = capfd.readouterr().out
     assert "shot.blend: all is there" in text
     assert str(ENGINE) in text
     (saved_shot.parent / "hero.perse").unlink()
-    assert part("commands").run(["doctor", str(saved_shot)]) == 1
+    assert part("commands.commands").run(["doctor", str(saved_shot)]) == 1
     assert "missing-avatar" in capfd.readouterr().out
 
 

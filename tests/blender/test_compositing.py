@@ -51,7 +51,7 @@ def over(below: np.ndarray, above: np.ndarray) -> np.ndarray:
 
 
 def second_of(part) -> bpy.types.Scene:
-    second = part("second_scene").second_of(bpy.context.scene)
+    second = part("rendering.second_scene").second_of(bpy.context.scene)
     assert second is not None
     return second
 
@@ -225,11 +225,11 @@ def test_the_command_renders_what_is_composed(stage, avatar_file, part, tmp_path
     bpy.context.view_layer.update()
     scene, path = bpy.context.scene, tmp_path / "0001.exr"
     scene.render.filepath = str(tmp_path / "####")
-    part("command_render").render_frame(scene, 1, path)
+    part("commands.command_render").render_frame(scene, 1, path)
     assert picture(path)[..., :3].min() > 0  # the world, the floor, and no black
     (tmp_path / "hero.perse").unlink()
     part("session").stop()
     path.unlink()
     with pytest.raises(part("session").EngineFailure, match=f"missing-avatar.*{hero.name}"):
-        part("command_render").render_frame(scene, 1, path)
+        part("commands.command_render").render_frame(scene, 1, path)
     assert not path.exists()

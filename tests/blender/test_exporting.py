@@ -26,7 +26,7 @@ def drawn(part, tmp_path: Path, *files: tuple[Path, np.ndarray]) -> list[np.ndar
     """The picture that the scene's camera would take of each file, whose axes (4, 4) are made of the world's."""
     scene, depsgraph = bpy.context.scene, bpy.context.evaluated_depsgraph_get()
     size = scene.render.resolution_x, scene.render.resolution_y
-    camera = part("camera").pinhole(scene.camera.evaluated_get(depsgraph), depsgraph, *size)
+    camera = part("rendering.camera").pinhole(scene.camera.evaluated_get(depsgraph), depsgraph, *size)
     words: list[Path] = []
     for number, (file, to_file) in enumerate(files):
         fields = dataclasses.asdict(camera)

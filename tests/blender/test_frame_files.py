@@ -26,7 +26,7 @@ CASES += [("OPEN_EXR", codec) for codec in ("NONE", "ZIP", "ZIPS", "PIZ", "RLE",
 def test_a_cut_file_is_not_whole(scene, part, tmp_path, file_format, codec):
     path = tmp_path / "picture"
     write(path, scene, file_format, codec)
-    is_whole = part("frame_files").is_whole
+    is_whole = part("rendering.frame_files").is_whole
     assert is_whole(path)
     content = path.read_bytes()
     for length in (0, 5, 40, len(content) // 3, len(content) // 2, len(content) - 1):
@@ -42,7 +42,7 @@ def test_an_exr_that_was_never_closed_is_not_whole(scene, part, tmp_path):
     table = next(at for at in range(len(content)) if content[at : at + 8] == (at + 32).to_bytes(8, "little"))
     content[table : table + 32] = bytes(32)
     path.write_bytes(content)
-    assert not part("frame_files").is_whole(path)
+    assert not part("rendering.frame_files").is_whole(path)
 
 
 def test_half_written_names_what_is_short_and_leaves_placeholders(scene, part, tmp_path):
@@ -50,7 +50,9 @@ def test_half_written_names_what_is_short_and_leaves_placeholders(scene, part, t
     write(whole, scene, "PNG")
     short.write_bytes(whole.read_bytes()[:-3])
     placeholder.write_bytes(b"")
-    assert set(part("frame_files").half_written([whole, short, placeholder, tmp_path / "absent.png"])) == {short}
+    assert set(part("rendering.frame_files").half_written([whole, short, placeholder, tmp_path / "absent.png"])) == {
+        short
+    }
 
 
 @pytest.mark.parametrize(
@@ -64,4 +66,4 @@ def test_half_written_names_what_is_short_and_leaves_placeholders(scene, part, t
     ],
 )
 def test_frames_are_read_as_people_write_them(part, text, step, frames):
-    assert part("frame_list").parse_frames(text, step) == frames
+    assert part("commands.frame_list").parse_frames(text, step) == frames

@@ -81,7 +81,7 @@ def test_lids_follow_the_eyes_and_still_shut(avatar, target, part):
 
     def sent() -> dict[str, float]:
         avatar.update_tag()
-        (only,) = part("frame").shown_avatars(bpy.context.evaluated_depsgraph_get())
+        (only,) = part("rendering.frame").shown_avatars(bpy.context.evaluated_depsgraph_get())
         return dict(only.sliders)
 
     target.location = (0, -0.5, 0.2)
@@ -136,21 +136,21 @@ def test_removing_puts_everything_back(avatar, target, part):
 
 
 def test_a_target_of_ones_own_stays(avatar, target, scene, part):
-    part("gaze").look_at(avatar, scene.camera)
+    part("rig.gaze").look_at(avatar, scene.camera)
     assert degrees(looks(avatar, "eye.L"), towards(avatar, "eye.L", scene.camera.location)) < 0.1
     bpy.ops.perse.remove_gaze_target()
     assert scene.camera.name in bpy.data.objects
 
 
 def test_a_duplicate_keeps_the_target_that_both_follow(avatar, target, part):
-    for thing in (avatar, part("avatars").proxy_of(avatar)):
+    for thing in (avatar, part("avatars.avatars").proxy_of(avatar)):
         thing.select_set(True)
     bpy.ops.object.duplicate()
     copy = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE" and thing != avatar)
-    assert part("gaze").gaze_target(copy) == target
+    assert part("rig.gaze").gaze_target(copy) == target
     bpy.context.view_layer.objects.active = avatar
     bpy.ops.perse.remove_gaze_target()
-    assert part("gaze").gaze_target(copy) == target
+    assert part("rig.gaze").gaze_target(copy) == target
 
 
 def test_avatars_imported_before_there_was_gaze_get_it(avatar, part):
@@ -161,8 +161,8 @@ def test_avatars_imported_before_there_was_gaze_get_it(avatar, part):
             bone.constraints.remove(constraint)
     del avatar["gaze_follow"]
     assert bpy.ops.perse.add_gaze_target() == {"FINISHED"}
-    part("gaze").gaze_target(avatar).location.x = 0.2
-    assert len(part("avatars").proxy_of(avatar).data.shape_keys.animation_data.drivers) >= 52
+    part("rig.gaze").gaze_target(avatar).location.x = 0.2
+    assert len(part("avatars.avatars").proxy_of(avatar).data.shape_keys.animation_data.drivers) >= 52
     assert degrees(looks(avatar, "eye.L"), Vector((0, -1, 0))) > 10
 
 

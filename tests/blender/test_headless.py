@@ -38,8 +38,8 @@ def test_every_problem_is_told_at_once_before_the_first_frame(saved_shot, part):
 
 def test_saving_says_with_what(saved_shot, part):
     avatar = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
-    assert avatar["perse_saved_with"] == part("versions").addon_version()
-    assert part("preflight").problems(bpy.context.scene) == []
+    assert avatar["perse_saved_with"] == part("avatars.versions").addon_version()
+    assert part("rendering.preflight").problems(bpy.context.scene) == []
 
 
 def test_an_engine_of_another_release_is_refused(saved_shot, part, monkeypatch):
@@ -47,21 +47,21 @@ def test_an_engine_of_another_release_is_refused(saved_shot, part, monkeypatch):
     session.client()
     monkeypatch.setattr(session._session, "welcome", dataclasses.replace(session._session.welcome, engine="7.1.0"))
     monkeypatch.setattr(session.EngineClient, "start", lambda self, poll=None: session._session.welcome)
-    (found,) = part("preflight").problems(bpy.context.scene)
+    (found,) = part("rendering.preflight").problems(bpy.context.scene)
     assert found.code == "other-engine"
 
 
 def test_too_little_memory_is_told(saved_shot, part, monkeypatch):
-    monkeypatch.setattr(part("preflight"), "free_memory", lambda: 100 << 20)
-    assert [failure.code for failure in part("preflight").problems(bpy.context.scene)] == ["low-memory"]
-    assert part("free_memory").free_memory() is None or part("free_memory").free_memory() > 1 << 20
+    monkeypatch.setattr(part("rendering.preflight"), "free_memory", lambda: 100 << 20)
+    assert [failure.code for failure in part("rendering.preflight").problems(bpy.context.scene)] == ["low-memory"]
+    assert part("rendering.free_memory").free_memory() is None or part("rendering.free_memory").free_memory() > 1 << 20
 
 
 def test_an_avatar_that_no_render_shows_may_be_missing(saved_shot, part):
     (saved_shot.parent / "hero.perse").unlink()
     proxy = next(thing for thing in bpy.data.objects if thing.type == "MESH" and "perse_proxy" in thing)
     proxy.hide_render = True
-    assert part("preflight").problems(bpy.context.scene) == []
+    assert part("rendering.preflight").problems(bpy.context.scene) == []
 
 
 def test_instanced_avatars_are_looked_at(saved_shot, part):
@@ -74,11 +74,11 @@ def test_instanced_avatars_are_looked_at(saved_shot, part):
     empty = bpy.data.objects.new("instance", None)
     empty.instance_type, empty.instance_collection = "COLLECTION", collection
     scene.collection.objects.link(empty)
-    assert len(part("preflight").rendered_rigs(scene)) == 1
+    assert len(part("rendering.preflight").rendered_rigs(scene)) == 1
 
 
 def test_a_frame_that_a_killed_blender_left_half_written_is_not_skipped(saved_shot, part, monkeypatch):
-    monkeypatch.setattr(part("headless"), "_SETTLED", 0.1)
+    monkeypatch.setattr(part("rendering.headless"), "_SETTLED", 0.1)
     bpy.context.scene.frame_end = 2
     render_all()
     one, two = (saved_shot.parent / "frames" / f"000{frame}.exr" for frame in (1, 2))

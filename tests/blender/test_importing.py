@@ -128,8 +128,8 @@ def test_it_has_colours_that_viewports_show(avatar):
 
 
 def test_a_dropped_file_is_imported_and_not_remembered(scene, part):
-    operator = part("importing").PERSE_OT_import_avatar
-    handler = part("importing").PERSE_FH_avatar
+    operator = part("avatars.importing").PERSE_OT_import_avatar
+    handler = part("avatars.importing").PERSE_FH_avatar
     assert bpy.ops.perse.import_avatar.get_rna_type().properties["filepath"].is_skip_save
     assert handler.bl_file_extensions == ".perse"
     assert handler.bl_import_operator == operator.bl_idname

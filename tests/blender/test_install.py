@@ -28,13 +28,13 @@ def installing(part, scene, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
     monkeypatch.delenv("PERSE_ENGINE", raising=False)
-    module = part("installing")
+    module = part("building.installing")
     carry(module, monkeypatch, tiny_engine.carried(tmp_path / "a" / "wheels", A))
-    part("install").look_again()
+    part("building.install").look_again()
     yield module
     module.cancel()
     module.carried_engine.cache_clear()
-    part("install").look_again()
+    part("building.install").look_again()
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def install(module, path: Path):
 
 
 def card(part) -> list[str]:
-    part("install").look_again()
-    return labels_of(part("install").draw_card)
+    part("building.install").look_again()
+    return labels_of(part("building.install").draw_card)
 
 
 def labels_of(draw) -> list[str]:
@@ -105,7 +105,7 @@ def test_from_a_bundle_to_an_engine_that_is_found(installing, bundle_a, part):
 
 @pytest.mark.slow
 def test_the_command_line_installs_and_says_what_stops_it(installing, bundle_a, part, tmp_path, capfd):
-    run = part("commands").run
+    run = part("commands.commands").run
     assert run(["install", "--bundle", str(bundle_a)]) == 0
     (own,) = installing.own_environments()
     assert str(own.folder) in capfd.readouterr().out
@@ -141,7 +141,7 @@ def test_cancelled_half_way_nothing_is_used_and_the_next_goes_on(installing, bun
             until(lambda: os.killpg(process.pid, 0), 2.0)
     assert installing.report().state == "cancelled"
     assert installing.own_environments() == ()
-    part("install").look_again()
+    part("building.install").look_again()
     assert "Installing was cancelled; Install goes on from there" in card(part)
     assert "perse.remove_engine" in card(part)
     gate.unlink()
@@ -262,16 +262,16 @@ def test_building_leads_to_the_builder_which_replaces_the_player(installing, bun
     fields.photo = str(picture(tmp_path / "wall.png"))
     with raises_report("no-builder"):
         bpy.ops.perse.build_avatar()
-    part("install").look_again()
+    part("building.install").look_again()
     assert "Building avatars needs PyTorch" in labels("PERSE_PT_create")
     larger = tiny_engine.bundle(tmp_path / "large.zip", tmp_path / "a" / "wheels", uv, this(part), tier="builder")
     assert install(installing, larger).state == "done"
-    part("install").finish()
+    part("building.install").finish()
     (builder,) = installing.own_environments()
     assert (builder.tier, builder.torch, builder.device) == ("builder", "0.0.1", "CPU")
     until(lambda: not player.folder.exists())
-    part("install").look_again()
-    assert part("install").can_build(part("install").look())
+    part("building.install").look_again()
+    assert part("building.install").can_build(part("building.install").look())
     assert "Building avatars needs PyTorch" not in labels("PERSE_PT_create")
     fields.photo = ""
 
@@ -345,7 +345,7 @@ def test_a_damaged_stamp_is_no_engine(installing, content, part):
 @pytest.mark.slow
 def test_the_real_engine_installs_from_its_bundle_and_draws(part, scene, tmp_path, monkeypatch, avatar_file):
     bundles = sorted((ROOT / "build").glob("perse-bundle-*-player.zip"))
-    carried = part("installing").CARRIED
+    carried = part("building.installing").CARRIED
     if not bundles or not (carried / "engine.json").exists():
         pytest.skip("needs build.py package, build.py bundle --player and PERSE_TEST_ZIP")
     if (
@@ -355,7 +355,7 @@ def test_the_real_engine_installs_from_its_bundle_and_draws(part, scene, tmp_pat
         pytest.skip("the bundle is of another tree: build.py bundle --player")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("PERSE_ENGINE")
-    installing = part("installing")
+    installing = part("building.installing")
     installing.carried_engine.cache_clear()
     assert install(installing, bundles[-1]).state == "done"
     part("session").stop()

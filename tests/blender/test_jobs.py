@@ -24,7 +24,7 @@ def jobs(part, scene, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
-    module = part("jobs")
+    module = part("building.jobs")
     yield module
     for job in module.jobs():
         module.cancel(job)
@@ -96,7 +96,7 @@ def test_a_photo_without_a_face_fails_with_a_sentence_and_advice(jobs, wanted, p
     assert "face" in progress.error
     assert progress.error.startswith("no face")
     assert ";" in progress.error
-    part("following").look_again()
+    part("building.following").look_again()
     shown = labels("PERSE_PT_create")
     assert any("No face" in text for text in shown)
     assert max(map(len, shown)) <= 60
@@ -188,7 +188,7 @@ def test_without_an_engine_or_a_photo_it_says_so(jobs, wanted, monkeypatch, tmp_
 )
 def test_a_damaged_folder_is_no_trouble(part, tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
-    folder = part("job_folder")
+    folder = part("building.job_folder")
     progress = folder.progress_of(tmp_path, "standard", alive=False)
     assert progress.state in ("stopped", "failed")
     assert 0 <= progress.fraction <= 1
@@ -197,7 +197,7 @@ def test_a_damaged_folder_is_no_trouble(part, tmp_path, name, content):
 
 
 def test_progress_grows_and_the_time_left_follows_the_pace(part, tmp_path):
-    folder = part("job_folder")
+    folder = part("building.job_folder")
     (tmp_path / "job.json").write_text(json.dumps({"state": "running", "stages": {"fit": 10.0, "clips": 60.0}}))
     fractions = []
     with (tmp_path / "progress.jsonl").open("w") as stream:
@@ -209,7 +209,7 @@ def test_progress_grows_and_the_time_left_follows_the_pace(part, tmp_path):
     progress = folder.progress_of(tmp_path, "standard", alive=True)
     spent = 70 + 99
     assert progress.seconds_left == pytest.approx(spent * (1 - progress.fraction) / progress.fraction, rel=0.05)
-    text = part("create").progress_text(progress)
+    text = part("building.create").progress_text(progress)
     assert text.startswith("Training")
     assert text.endswith("left")
 
@@ -234,7 +234,7 @@ def test_a_video_is_built_from_as_such(jobs):
 
 
 def test_the_photo_is_looked_at_before_it_is_built_from(jobs, wanted, part, tmp_path):
-    check = part("photo_check")
+    check = part("building.photo_check")
     until(lambda: not check.is_checking())  # choosing it has begun a check
     refused, advice = check.checked()
     assert refused.startswith("no face was found")

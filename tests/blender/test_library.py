@@ -35,10 +35,10 @@ def the_rig() -> bpy.types.Object:
 
 
 def test_an_avatar_is_copied_into_the_library_once(avatar, part, library, avatar_file):
-    assert part("library").library_avatars() == ()
+    assert part("avatars.library").library_avatars() == ()
     assert bpy.ops.perse.add_to_library() == {"FINISHED"}
     assert bpy.ops.perse.add_to_library() == {"FINISHED"}
-    (copy,) = part("library").library_avatars()
+    (copy,) = part("avatars.library").library_avatars()
     assert copy.parent == library
     assert copy.read_bytes() == avatar_file.read_bytes()
     assert [path.name for path in library.iterdir()] == [copy.name]
@@ -46,13 +46,13 @@ def test_an_avatar_is_copied_into_the_library_once(avatar, part, library, avatar
     shutil.copy(avatar_file, other)
     with other.open("ab") as stream:
         stream.write(b"x")
-    third = part("library").add_to_library(other, copy.stem)
+    third = part("avatars.library").add_to_library(other, copy.stem)
     assert third.name == f"{copy.stem} 2.perse"
     assert bpy.ops.perse.import_avatar(filepath=str(copy)) == {"FINISHED"}
 
 
 def test_pictures_come_out_of_the_file(part, avatar_file, tmp_path):
-    pictures = part("thumbnails").picture_file  # Blender makes no icons of them without a window
+    pictures = part("avatars.thumbnails").picture_file  # Blender makes no icons of them without a window
     for member, side in (("thumbnail.png", 256), ("thumbnails/attr_hair_red.png", 96)):
         image = bpy.data.images.load(str(pictures(avatar_file, member)))
         assert tuple(image.size) == (side, side)
@@ -61,22 +61,22 @@ def test_pictures_come_out_of_the_file(part, avatar_file, tmp_path):
     rubbish = tmp_path / "rubbish.perse"
     rubbish.write_text("PK")
     assert pictures(rubbish) is None
-    assert part("thumbnails").style_icon(rubbish, "attr_hair_red") == 0
+    assert part("avatars.thumbnails").style_icon(rubbish, "attr_hair_red") == 0
 
 
 def test_a_file_that_only_the_library_has_is_found_there(avatar, part, library):
     bpy.ops.perse.add_to_library()
     avatar["perse_path"] = f"/nowhere/{avatar.name}.perse"
     avatar["perse_last_seen"] = ""
-    assert part("avatars").avatar_path(avatar).parent == library
+    assert part("avatars.avatars").avatar_path(avatar).parent == library
     avatar["perse_sha256"] = "another"
     with pytest.raises(part("perse_protocol").EngineFailure):
-        part("avatars").avatar_path(avatar)
+        part("avatars.avatars").avatar_path(avatar)
 
 
 def test_info_tells_what_is_in_the_file(avatar, part, avatar_file):
-    document = part("avatar_file").read_document(avatar_file)
-    rows = dict(part("avatar_info").info_rows(document, 12_345_678))
+    document = part("avatars.avatar_file").read_document(avatar_file)
+    rows = dict(part("avatars.avatar_info").info_rows(document, 12_345_678))
     assert rows["Gaussians"] == "6,000"
     assert rows["Styles"] == "4"
     assert rows["    Face shape"] == "2"
@@ -102,13 +102,13 @@ def test_a_packed_avatar_renders_the_same_without_its_file(shot, render, part):
     (shot / "hero.perse").unlink()
     bpy.ops.wm.open_mainfile(filepath=str(shot / "shot.blend"))
     rig = the_rig()
-    assert part("missing").missing_avatars() == ()
+    assert part("avatars.missing").missing_avatars() == ()
     assert np.array_equal(combined(render()), before)
     bpy.context.view_layer.objects.active = rig
     with raises_report("system: .*choose another place"):
         bpy.ops.perse.unpack(filepath="")
     assert bpy.ops.perse.unpack(filepath=str(shot / "again.perse")) == {"FINISHED"}
-    assert part("avatars").avatar_path(rig) == shot / "again.perse"
+    assert part("avatars.avatars").avatar_path(rig) == shot / "again.perse"
     assert not [image for image in bpy.data.images if image.name.endswith(".perse")]
     assert bpy.ops.perse.pack.poll()
     assert not bpy.ops.perse.unpack.poll()
@@ -126,11 +126,11 @@ def test_a_packed_avatar_comes_along_when_it_is_appended_or_linked(shot, part, t
     for thing in target.objects:
         bpy.context.collection.objects.link(thing)
     rig = next(thing for thing in target.objects if thing.type == "ARMATURE")
-    assert part("avatars").avatar_path(rig).read_bytes() == content
+    assert part("avatars.avatars").avatar_path(rig).read_bytes() == content
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "other.blend"))
     rig = next(thing for thing in bpy.data.objects if thing.type == "ARMATURE")
-    assert part("avatars").avatar_path(rig).read_bytes() == content
+    assert part("avatars.avatars").avatar_path(rig).read_bytes() == content
     bpy.context.view_layer.objects.active = rig
     assert bpy.ops.perse.unpack.poll() is not link
 
@@ -145,14 +145,14 @@ def test_packing_is_one_undo_step_and_shares_what_is_the_same(avatar, part, avat
     bpy.ops.perse.pack()
     assert first["perse_packed"] == second["perse_packed"]
     bpy.ops.perse.relink(filepath=str(avatar_file))
-    assert part("avatars").avatar_path(second) == avatar_file
-    assert part("avatars").avatar_path(first) != avatar_file
+    assert part("avatars.avatars").avatar_path(second) == avatar_file
+    assert part("avatars.avatars").avatar_path(first) != avatar_file
 
 
 def test_what_is_missing_is_reported_with_every_place(avatar, part, library, tmp_path):
-    assert part("missing").missing_avatars() == ()
+    assert part("avatars.missing").missing_avatars() == ()
     avatar["perse_path"], avatar["perse_last_seen"] = "/nowhere/hero.perse", "/before/hero.perse"
-    (gone,) = part("missing").missing_avatars()
+    (gone,) = part("avatars.missing").missing_avatars()
     assert gone.name == avatar.name
     assert gone.places == (Path("/nowhere/hero.perse"), Path("/before/hero.perse"), library / "hero.perse")
     assert bpy.ops.perse.report_missing() == {"FINISHED"}
@@ -160,7 +160,7 @@ def test_what_is_missing_is_reported_with_every_place(avatar, part, library, tmp
 
 def test_the_command_line_lists_missing_files(shot, part, capfd):
     blend = str(shot / "shot.blend")
-    run = part("commands").run
+    run = part("commands.commands").run
     assert run(["missing", blend]) == 0
     (shot / "hero.perse").unlink()
     capfd.readouterr()
@@ -182,7 +182,7 @@ def test_a_duplicate_is_an_avatar_of_its_own(scene, avatar, part, render):
     assert copy != avatar
     assert copy.location[0] == pytest.approx(avatar.location[0] + 0.2)
     (twin,) = copy.children
-    assert part("avatars").rig_of(twin) == copy
+    assert part("avatars.avatars").rig_of(twin) == copy
     assert (twin.hide_get(), twin.hide_select, proxy.hide_get(), proxy.hide_select) == (True,) * 4
     assert twin.data != proxy.data
     assert copy.data != avatar.data

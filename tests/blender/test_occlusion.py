@@ -143,7 +143,7 @@ def test_an_engine_that_was_restarted_gets_them_again(free, avatar, render, part
 
 
 def test_moving_an_object_leaves_its_geometry_and_bending_it_does_not(scene, part):
-    changes = part("changes")
+    changes = part("viewport.changes")
     wall = plane("wall", 0.0, 1.0, -0.5)
     before = changes.count()
     wall.location.x = 1.0
@@ -161,7 +161,7 @@ def test_viewports_leave_out_what_is_displayed_as_lines(scene, avatar, part):
 
     def shown() -> list[str]:
         depsgraph = bpy.context.evaluated_depsgraph_get()
-        return [solid.thing.name for solid in part("meshes").solids(depsgraph, space)]
+        return [solid.thing.name for solid in part("rendering.meshes").solids(depsgraph, space)]
 
     wall = plane("wall", 0.0, 1.0, -0.5)
     assert shown() == ["wall"]

@@ -28,14 +28,14 @@ def test_reset_of_one_group_leaves_the_others(avatar):
 
 
 def test_random_styles_come_from_their_seed_and_stay_in_range(avatar, part):
-    styles = [name for name in part("sliders").names(avatar) if name.startswith("attr_")]
+    styles = [name for name in part("avatars.sliders").names(avatar) if name.startswith("attr_")]
     people = []
     for seed in range(40):
         avatar["expr_jawopen"] = 0.25
         bpy.ops.perse.randomize(seed=seed)
         person = tuple(avatar[name] for name in styles)
         assert all(0 <= value <= 1 for value in person)
-        for group in part("sliders").groups(avatar):
+        for group in part("avatars.sliders").groups(avatar):
             if group.kind == "attribute":
                 assert sum(avatar[name] for name, _ in group.sliders) <= 1.0001
         assert avatar["expr_jawopen"] == 0.25
@@ -53,8 +53,8 @@ def test_random_styles_of_one_group_leave_the_others(avatar):
 
 
 def test_the_filter_finds_sliders_by_words_and_by_change(avatar, part):
-    hair = next(g for g in part("sliders").groups(avatar) if "attr_hair_red" in dict(g.sliders))
-    filtered = part("panels").filtered
+    hair = next(g for g in part("avatars.sliders").groups(avatar) if "attr_hair_red" in dict(g.sliders))
+    filtered = part("panels.panels").filtered
     avatar["attr_hair_red"] = 0.0
     assert filtered(avatar, hair, "", False) == hair
     assert [name for name, _ in filtered(avatar, hair, " RED ", False).sliders] == ["attr_hair_red"]
@@ -105,9 +105,9 @@ def test_relink_takes_the_same_avatar_from_elsewhere(avatar, avatar_file, tmp_pa
     shutil.copy(avatar_file, moved)
     avatar["perse_path"] = avatar["perse_last_seen"] = "/nowhere/x.perse"
     with pytest.raises(part("perse_protocol").EngineFailure, match="not at"):
-        part("avatars").avatar_path(avatar)
+        part("avatars.avatars").avatar_path(avatar)
     bpy.ops.perse.relink(filepath=str(moved))
-    assert part("avatars").avatar_path(avatar) == moved
+    assert part("avatars.avatars").avatar_path(avatar) == moved
 
 
 def test_relink_refuses_what_lacks_the_sliders(avatar, avatar_file):
@@ -122,9 +122,9 @@ def test_the_engine_and_the_photo_s_colours_are_one_click_away(scene, avatar, pa
     bpy.ops.perse.use_engine()
     assert scene.render.engine == "PERSE"
     scene.view_settings.view_transform = "AgX"
-    assert not part("color").view_keeps_colors(scene)
+    assert not part("rendering.color").view_keeps_colors(scene)
     bpy.ops.perse.keep_colors()
-    assert part("color").view_keeps_colors(scene)
+    assert part("rendering.color").view_keeps_colors(scene)
 
 
 def test_diagnostics_reach_the_clipboard(avatar):

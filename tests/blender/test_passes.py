@@ -91,7 +91,7 @@ def test_normals_are_of_the_world(layer, avatar, render):
 
 
 def test_the_compositor_offers_what_is_asked_for(scene, avatar, layer, part):
-    passes = part("passes").mask_passes(scene, layer)
+    passes = part("rendering.passes").mask_passes(scene, layer)
     assert [mask.name for mask in passes] == ["PERSE skin", "PERSE eyes", "PERSE hair", "PERSE hat", "Mask Test"]
     if hasattr(scene, "compositing_node_group"):
         tree = scene.compositing_node_group = bpy.data.node_groups.new("Tree", "CompositorNodeTree")

@@ -29,7 +29,7 @@ def rig() -> bpy.types.Object:
 
 
 def resolved(part) -> Path:
-    return part("avatars").avatar_path(rig())
+    return part("avatars.avatars").avatar_path(rig())
 
 
 def test_saving_makes_the_path_relative(project, part):
@@ -75,7 +75,7 @@ def load_into_new_file(project, folder: Path, link: bool) -> bpy.types.Object:
 
 def test_appended_avatars_find_their_file(project, part, tmp_path):
     loaded = load_into_new_file(project, tmp_path / "appended", link=False)
-    assert part("avatars").avatar_path(loaded).samefile(project / "hero.perse")
+    assert part("avatars.avatars").avatar_path(loaded).samefile(project / "hero.perse")
     loaded["expr_jawopen"] = 1.0
     loaded.update_tag()
     bpy.context.view_layer.update()
@@ -86,16 +86,16 @@ def test_appended_avatars_find_their_file(project, part, tmp_path):
 
 def test_linked_avatars_find_their_file_and_overrides_animate_them(project, part, render, tmp_path):
     loaded = load_into_new_file(project, tmp_path / "linked", link=True)
-    assert part("avatars").avatar_path(loaded).samefile(project / "hero.perse")
+    assert part("avatars.avatars").avatar_path(loaded).samefile(project / "hero.perse")
     override = loaded.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer, do_fully_editable=True)
-    assert part("avatars").avatar_path(override).samefile(project / "hero.perse")
+    assert part("avatars.avatars").avatar_path(override).samefile(project / "hero.perse")
     override["attr_hair_red"] = 0.75
     name = override.name
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
     again = next(thing for thing in bpy.data.objects if thing.name == name and thing.override_library)
     assert again["attr_hair_red"] == 0.75
-    assert part("avatars").avatar_path(again).samefile(project / "hero.perse")
+    assert part("avatars.avatars").avatar_path(again).samefile(project / "hero.perse")
 
 
 def test_a_reloaded_file_renders_the_same(project, scene, render):

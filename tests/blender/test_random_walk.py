@@ -85,7 +85,7 @@ class Walk:
     def argument(self, definition: Any) -> Any:
         """A value for an operator's property, often one that makes sense."""
         chance, name = self.chance, definition.identifier
-        rig = self.part("avatars").active_rig(bpy.context)
+        rig = self.part("avatars.avatars").active_rig(bpy.context)
         if definition.type == "BOOLEAN":
             return chance.random() < 0.5
         if definition.type in ("INT", "FLOAT"):
@@ -102,12 +102,14 @@ class Walk:
             return self.path()
         known = list(_WORDS)
         if rig is not None and chance.random() < 0.7:
-            groups = self.part("sliders").groups(rig)
-            known = [group.label for group in groups] if name == "group" else list(self.part("sliders").names(rig))
-        if name == "job" and self.part("jobs").jobs():
-            known = [job.id for job in self.part("jobs").jobs()]
+            groups = self.part("avatars.sliders").groups(rig)
+            known = (
+                [group.label for group in groups] if name == "group" else list(self.part("avatars.sliders").names(rig))
+            )
+        if name == "job" and self.part("building.jobs").jobs():
+            known = [job.id for job in self.part("building.jobs").jobs()]
         if name == "bone":
-            known = [*self.part("rig").CONTROLS, "no such bone"]
+            known = [*self.part("rig.rig").CONTROLS, "no such bone"]
         return chance.choice(known) if known else ""
 
     def press(self) -> str:
@@ -188,7 +190,7 @@ class Walk:
         bpy.ops.ed.undo_push(message="Select")
 
     def bring(self) -> None:
-        if len(list(self.part("avatars").rigs())) < 3:
+        if len(list(self.part("avatars.avatars").rigs())) < 3:
             bpy.ops.perse.import_avatar("EXEC_DEFAULT", True, filepath=str(self.avatar))
 
     def mode(self) -> None:
@@ -196,9 +198,9 @@ class Walk:
             bpy.ops.object.mode_set("EXEC_DEFAULT", True, mode=self.chance.choice(("OBJECT", "POSE", "EDIT")))
 
     def slide(self) -> None:
-        rig = self.part("avatars").active_rig(bpy.context)
+        rig = self.part("avatars.avatars").active_rig(bpy.context)
         if rig is not None:
-            name = self.chance.choice(self.part("sliders").names(rig))
+            name = self.chance.choice(self.part("avatars.sliders").names(rig))
             if name in rig:
                 limits = rig.id_properties_ui(name).as_dict()
                 rig[name] = self.chance.uniform(limits["min"], limits["max"])
@@ -224,8 +226,8 @@ class Walk:
 
     def check(self) -> None:
         """What holds after every step."""
-        for rig in self.part("avatars").rigs():
-            for name in self.part("sliders").names(rig):
+        for rig in self.part("avatars.avatars").rigs():
+            for name in self.part("avatars.sliders").names(rig):
                 if name in rig:
                     limits = rig.id_properties_ui(name).as_dict()
                     value = float(rig[name])
@@ -253,7 +255,7 @@ def at_home(scene, tmp_path, monkeypatch, part, addon) -> Iterator[None]:
         bpy.ops.preferences.addon_enable(module=PACKAGE)
     wanted = bpy.context.window_manager.perse_create
     wanted.photo = wanted.out = ""
-    part("jobs").stop_all()
+    part("building.jobs").stop_all()
     part("session").stop()
 
 
@@ -292,7 +294,7 @@ def test_whatever_is_pressed(seed, steps, at_home, tmp_path, avatar_file, part, 
     before = children()
     taken = walk(seed, steps, tmp_path, avatar_file, part)
     assert len(taken.finished) >= 8, taken.finished  # or it was no walk
-    part("jobs").stop_all()
+    part("building.jobs").stop_all()
     bpy.ops.preferences.addon_disable(module=PACKAGE)
     end = time.monotonic() + 20
     while children() - before and time.monotonic() < end:
@@ -320,9 +322,9 @@ def test_an_engine_that_is_killed_at_random_draws_the_same_again(times, at_home,
 
 def test_the_first_avatar_of_a_file_is_seen_and_what_hides_it_is_named(scene, avatar_file, part):
     rig = import_avatar(avatar_file)
-    assert part("framing").hiding(rig, bpy.context) == ""
+    assert part("avatars.framing").hiding(rig, bpy.context) == ""
     bpy.ops.mesh.primitive_cube_add()
-    assert part("framing").hiding(rig, bpy.context) == "Cube"
+    assert part("avatars.framing").hiding(rig, bpy.context) == "Cube"
     bpy.context.object.location.x = 5
     bpy.context.view_layer.update()
-    assert part("framing").hiding(rig, bpy.context) == ""
+    assert part("avatars.framing").hiding(rig, bpy.context) == ""

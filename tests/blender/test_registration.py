@@ -54,7 +54,7 @@ def test_registering_after_an_error(addon, part, monkeypatch):
 
     addon.unregister()
     with monkeypatch.context() as patch:
-        patch.setattr(part("paths"), "register", fail)
+        patch.setattr(part("avatars.paths"), "register", fail)
         with pytest.raises(RuntimeError, match="no"):
             addon.register()
         assert registered() == set()

@@ -103,12 +103,12 @@ def test_release_and_bake_are_one_step_of_undo_each(avatar, part):
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.perse.release()
     bpy.ops.ed.undo_push(message="Release for Capture")
-    assert len(part("release").free_keys(bpy.data.objects["Test"])) == 52
+    assert len(part("animation.release").free_keys(bpy.data.objects["Test"])) == 52
     bpy.ops.ed.undo()
-    assert not part("release").free_keys(bpy.data.objects["Test"])
+    assert not part("animation.release").free_keys(bpy.data.objects["Test"])
     bpy.ops.ed.redo()
     bpy.ops.perse.bake()
-    assert not part("release").free_keys(bpy.data.objects["Test"])
+    assert not part("animation.release").free_keys(bpy.data.objects["Test"])
 
 
 def test_avatars_of_earlier_versions_work_and_are_released(avatar, scene, part):

@@ -238,7 +238,7 @@ def test_colours_are_scene_linear_and_premultiplied(avatar, render):
 @pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="the working space is fixed before 5.0")
 def test_other_working_spaces(scene, avatar, render, part):
     reference = combined(render())
-    matrix = part("color").from_rec709("ACEScg")
+    matrix = part("rendering.color").from_rec709("ACEScg")
     assert matrix @ np.ones(3) == pytest.approx(np.ones(3), abs=1e-6)
     assert matrix == pytest.approx(
         np.array([[0.6131, 0.3395, 0.0474], [0.0702, 0.9164, 0.0134], [0.0206, 0.1096, 0.8698]]), abs=2e-4

@@ -16,7 +16,7 @@ from mathutils import Matrix, Vector
 
 @pytest.fixture
 def viewport(part, monkeypatch):
-    module = part("viewport")
+    module = part("viewport.viewport")
     monkeypatch.setattr(module, "to_card", lambda picture, camera: picture.color.copy())
     return module
 
@@ -193,17 +193,17 @@ def test_the_proxy_is_a_box_where_the_avatar_itself_is_shown(scene, avatar):
 )
 def test_where_the_card_is_drawn(part, shading, engine, wanted, shown):
     scene = types.SimpleNamespace(perse_viewport=wanted, render=types.SimpleNamespace(engine=engine))
-    assert part("overlay").shows_card(scene, types.SimpleNamespace(type=shading)) is shown
+    assert part("viewport.overlay").shows_card(scene, types.SimpleNamespace(type=shading)) is shown
 
 
 def test_an_idle_engine_is_ended(scene, avatar, render, part, monkeypatch):
-    session, idle = part("session"), part("idle")
+    session, idle = part("session"), part("viewport.idle")
     render()
     assert not idle.release_if_idle()
     monkeypatch.setattr(session._session, "used", time.monotonic() - 601)
-    bpy.context.preferences.addons[part("idle").__package__].preferences.idle_minutes = 0
+    bpy.context.preferences.addons[part("viewport.idle").__package__].preferences.idle_minutes = 0
     assert not idle.release_if_idle()
-    bpy.context.preferences.addons[part("idle").__package__].preferences.idle_minutes = 10
+    bpy.context.preferences.addons[part("viewport.idle").__package__].preferences.idle_minutes = 10
     assert idle.release_if_idle()
     assert session.idle_seconds() == 0.0
     assert session.status().startswith("Not running")
@@ -217,14 +217,14 @@ def test_a_border_in_the_camera_view_is_where_the_frame_is(scene, part):
     context = looking_through(scene.camera, 96)
     context.region_data.view_perspective = "CAMERA"
     context.region_data.perspective_matrix = context.region_data.window_matrix @ context.region_data.view_matrix
-    assert part("camera").border_in_view(context, scene) == (24, 48, 48, 48)
+    assert part("rendering.camera").border_in_view(context, scene) == (24, 48, 48, 48)
     context.region_data.view_perspective = "PERSP"
     context.space_data.use_render_border = False
-    assert part("camera").border_in_view(context, scene) is None
+    assert part("rendering.camera").border_in_view(context, scene) is None
 
 
 def test_the_part_that_is_uploaded_holds_all_that_shows(part):
-    card = part("card")
+    card = part("viewport.card")
     alpha = np.zeros((90, 120), np.float32)
     assert card.shown_part(alpha) == (slice(0, 0), slice(0, 0))
     alpha[31:52, 44:80] = 0.5
@@ -234,7 +234,7 @@ def test_the_part_that_is_uploaded_holds_all_that_shows(part):
     assert columns.start <= 44
     assert 80 <= columns.stop < 88
     assert card.shown_part(np.ones((90, 120), np.float32)) == (slice(0, 90), slice(0, 120))
-    whole = part("camera").from_projection(Matrix.Identity(4) * 0.5, Matrix.Identity(4), 120, 90, 0.01)
+    whole = part("rendering.camera").from_projection(Matrix.Identity(4) * 0.5, Matrix.Identity(4), 120, 90, 0.01)
     small = card.cropped(whole, rows, columns)
     assert (small.width, small.height) == (columns.stop - columns.start, rows.stop - rows.start)
     assert (whole.cx - small.cx, whole.cy - small.cy) == (columns.start, 90 - rows.stop)
@@ -247,9 +247,9 @@ def test_a_cards_pixels_go_back_to_where_they_were_seen(part, flat):
     if not flat:
         projection = Matrix(((3, 0, 0.1, 0), (0, 4, -0.2, 0), (0, 0, -1.002, -0.02), (0, 0, -1, 0)))
     to_view = Matrix.Translation((0, 0, -2)) @ Matrix.Rotation(0.4, 4, "X")
-    camera = part("camera").from_projection(projection, to_view.inverted(), 400, 300, 0.01)
+    camera = part("rendering.camera").from_projection(projection, to_view.inverted(), 400, 300, 0.01)
     later = Matrix(((2, 0, 0, 0), (0, 2, 0, 0), (0, 0, -1.002, -0.02), (0, 0, -1, 0))) @ Matrix.Translation((0, 0, -1))
-    to_clip, lens = part("card").card_matrix(camera, later), part("card").card_lens(camera)
+    to_clip, lens = part("viewport.card").card_matrix(camera, later), part("viewport.card").card_lens(camera)
     for point in (Vector((0, 0, 0)), Vector((0.05, -0.1, 0.1)), Vector((-0.1, 0.1, -0.1))):
         x, y, z, _ = np.reshape(camera.view, (4, 4)) @ [*point, 1]
         across = (camera.fx * x / z + camera.cx) / 400
@@ -261,7 +261,7 @@ def test_a_cards_pixels_go_back_to_where_they_were_seen(part, flat):
 def test_orthographic_views_have_no_perspective(part):
     projection = Matrix(((3, 0, 0, 0.1), (0, 4, 0, -0.2), (0, 0, -0.002, 0), (0, 0, 0, 1)))
     to_view = Matrix.Rotation(0.4, 4, "X") @ Matrix.Translation((0.1, 0.2, 0.3))
-    pinhole = part("camera").from_projection(projection, to_view.inverted(), 400, 300, 0.01)
+    pinhole = part("rendering.camera").from_projection(projection, to_view.inverted(), 400, 300, 0.01)
     view = np.reshape(pinhole.view, (4, 4))
     for point in (Vector((0, 0, 0)), Vector((0.05, -0.1, 0.1)), Vector((-0.1, 0.1, -0.1))):
         expected = projection @ (to_view @ point)

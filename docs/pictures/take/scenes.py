@@ -67,7 +67,7 @@ def at_rest(seconds: float = 120.0) -> Steps:
     area().tag_redraw()
     yield 0.5
     while time.monotonic() < end:
-        view = part("viewport").view_of(region("WINDOW"))
+        view = part("viewport.viewport").view_of(region("WINDOW"))
         if view.shown is not None and view.ticket is None and view.shown.camera.width == region("WINDOW").width:
             break
         yield 0.2
@@ -140,7 +140,7 @@ def side_by_side(*pictures: np.ndarray) -> np.ndarray:
 
 def avatar() -> bpy.types.Object:
     """The imported avatar, alone in the scene with its camera and a light; brought in where it is not there."""
-    rigs = list(part("avatars").rigs())
+    rigs = list(part("avatars.avatars").rigs())
     if rigs:
         return rigs[0]
     for thing in [thing for thing in bpy.data.objects if thing.type == "MESH"]:
@@ -185,9 +185,9 @@ def take_install() -> Steps:
     before = screen(window)
     if WANTED["bundle"]:
         bpy.ops.perse.install_bundle(filepath=WANTED["bundle"])
-        while part("installing").is_installing():
+        while part("building.installing").is_installing():
             yield 0.5
-        while part("installing").size_on_disk() is None:
+        while part("building.installing").size_on_disk() is None:
             yield 0.5
     yield 3.0
     after = screen(window)
@@ -239,7 +239,7 @@ def take_library() -> Steps:
     """The Avatar panel, and the library beside it."""
     pose()
     for file in WANTED["others"]:
-        part("library").add_to_library(Path(file), Path(file).stem)
+        part("avatars.library").add_to_library(Path(file), Path(file).stem)
     bpy.ops.perse.add_to_library()
     yield from sidebar("avatar")
     yield 2.0
@@ -264,12 +264,12 @@ def take_create() -> Steps:
     wanted = bpy.context.window_manager.perse_create
     yield from sidebar("create")
     wanted.photo, wanted.preset = str(photo), "draft"
-    while part("photo_check").is_checking():
+    while part("building.photo_check").is_checking():
         yield 0.3
     yield 2.0
     first = panels()
     bpy.ops.perse.build_avatar()
-    following, end = part("following"), time.monotonic() + 900
+    following, end = part("building.following"), time.monotonic() + 900
     while time.monotonic() < end:
         job, progress = following.snapshot()[0]
         if progress.state != "running" or (progress.stage == "train" and progress.fraction > 0.5):
@@ -395,7 +395,7 @@ def main() -> None:
             traceback.print_exc()
             status = 2
         shutil.rmtree(HOME, ignore_errors=True)
-        part("jobs").stop_all()
+        part("building.jobs").stop_all()
         part("session").stop()
         sys.stdout.flush()
         os._exit(status)

@@ -95,7 +95,7 @@ def addon_case(sources: list[bytes], folder: Path) -> Case:
     package = types.ModuleType("perse_addon")
     package.__path__ = [str(Path(__file__).parents[3] / "perse_blender")]
     sys.modules["perse_addon"] = package
-    reader = importlib.import_module("perse_addon.avatar_file")
+    reader = importlib.import_module("perse_addon.avatars.avatar_file")
     failure = importlib.import_module("perse_addon.perse_protocol").EngineFailure
     file = folder / "spoiled.perse"
 

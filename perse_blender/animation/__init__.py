@@ -1,0 +1,1 @@
+"""Keys, poses and captured motion."""

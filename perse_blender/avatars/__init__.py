@@ -1,0 +1,1 @@
+"""Avatars in a .blend: their files, their objects, their sliders."""

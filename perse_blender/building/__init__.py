@@ -1,0 +1,1 @@
+"""From photographs to avatars: jobs, and the engine's installation."""

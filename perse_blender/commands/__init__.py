@@ -1,0 +1,1 @@
+"""`blender --command perse …`, and shots for farms."""

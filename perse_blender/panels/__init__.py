@@ -1,0 +1,1 @@
+"""The PERSE tab of the sidebar, and what its buttons do."""

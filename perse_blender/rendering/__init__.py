@@ -1,0 +1,1 @@
+"""PERSE as a render engine: what a frame shows, and how it is rendered."""

@@ -1,0 +1,1 @@
+"""Avatars in 3D viewports."""

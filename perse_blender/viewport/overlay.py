@@ -1,0 +1,128 @@
+"""Avatars in viewports that Blender draws: Solid, Material Preview, and Rendered with another engine than PERSE."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import bpy
+
+from ..avatars.avatars import is_proxy, is_rig
+
+_MARGIN, _LINE = 20, 11  # of the message in the corner: distance and size, pixels at normal scale
+
+_handles: list[Any] = []
+
+
+def shows_card(scene: bpy.types.Scene, shading: bpy.types.View3DShading) -> bool:
+    """Whether a viewport with this `shading` shows avatars on cards: not in Wireframe, nor where PERSE itself draws."""
+    if not scene.perse_viewport or shading.type == "WIREFRAME":
+        return False
+    return shading.type != "RENDERED" or str(scene.render.engine) != "PERSE"
+
+
+def proxy_display(scene: bpy.types.Scene) -> Any:
+    """How proxies are displayed: as a box where the avatar itself is shown, since they would hide it."""
+    return "BOUNDS" if scene.perse_viewport else "TEXTURED"
+
+
+def _show_proxies(scene: bpy.types.Scene, _context: object) -> None:
+    for thing in scene.objects:
+        if is_proxy(thing):
+            thing.display_type = proxy_display(scene)
+
+
+def _draw() -> None:
+    context = bpy.context
+    if not shows_card(context.scene, context.space_data.shading):
+        return
+    import gpu  # background mode may lack it, and what follows needs it
+
+    from .card import draw_card
+    from .matte import draw_meshes
+    from .viewport import view_of, watch
+
+    view, depsgraph = view_of(context.region), context.evaluated_depsgraph_get()
+    if view.update(context, depsgraph):
+        watch()
+    if view.card is None:
+        return
+    if not _has_depth(context.space_data):
+        gpu.state.active_framebuffer_get().clear(depth=1.0)
+        draw_meshes(view, context, depsgraph, into_depth_only=True)
+    draw_card(view.card, context.region_data.perspective_matrix)
+
+
+def _has_depth(space: bpy.types.SpaceView3D) -> bool:
+    """Whether Blender has left the scene's depth: without overlays only opaque Solid does."""
+    return space.overlay.show_overlays or (space.shading.type == "SOLID" and not space.shading.show_xray)
+
+
+def _write() -> None:
+    """Say what is wrong in the corner of the viewport."""
+    context = bpy.context
+    if not shows_card(context.scene, context.space_data.shading):
+        return
+    import blf
+
+    from .viewport import view_of
+
+    message = view_of(context.region).message
+    if message:
+        scale = context.preferences.system.ui_scale
+        blf.size(0, _LINE * scale)
+        blf.color(0, 1.0, 1.0, 1.0, 0.8)
+        blf.position(0, _MARGIN * scale, _MARGIN * scale, 0)
+        blf.draw(0, f"PERSE: {message}")
+
+
+@bpy.app.handlers.persistent
+def _redraw(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    """Draw viewports again when an avatar has changed: what sets sliders otherwise than by hand does not see to it."""
+    if threading.current_thread() is not threading.main_thread():  # a render's own
+        return
+    if any(isinstance(update.id, bpy.types.Object) and is_rig(update.id.original) for update in depsgraph.updates):
+        for window in bpy.context.window_manager.windows:
+            for area in window.screen.areas:
+                if area.type == "VIEW_3D":
+                    area.tag_redraw()
+
+
+@bpy.app.handlers.persistent
+def _forget(*_arguments: object) -> None:
+    if not bpy.app.background:
+        from .viewport import forget_views
+
+        forget_views()
+
+
+CLASSES = ()
+
+
+def register() -> None:
+    """Draw after what Blender draws."""
+    bpy.types.Scene.perse_viewport = bpy.props.BoolProperty(
+        name="Show Avatar in Viewport",
+        description="Show the avatar itself among other objects, in every shading but Wireframe; "
+        "otherwise the mesh that stands for it",
+        default=True,
+        update=_show_proxies,
+    )
+    if not bpy.app.background:
+        for draw, phase in ((_draw, "POST_VIEW"), (_write, "POST_PIXEL")):
+            _handles.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", phase))
+        bpy.app.handlers.depsgraph_update_post.append(_redraw)
+    bpy.app.handlers.load_pre.append(_forget)
+
+
+def unregister() -> None:
+    """Take everything away again."""
+    while _handles:
+        bpy.types.SpaceView3D.draw_handler_remove(_handles.pop(), "WINDOW")
+    if _redraw in bpy.app.handlers.depsgraph_update_post:
+        bpy.app.handlers.depsgraph_update_post.remove(_redraw)
+    if _forget in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(_forget)
+        _forget()
+    if hasattr(bpy.types.Scene, "perse_viewport"):
+        del bpy.types.Scene.perse_viewport
