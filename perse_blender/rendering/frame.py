@@ -27,6 +27,9 @@ from .light import light_amount, light_on
 _TO_BLENDER = np.array(BLENDER_FROM_HEAD)
 _TO_HEAD = np.array(HEAD_FROM_BLENDER)
 _SMALLEST_VOLUME = 1e-15
+SEEN = "perse_seen_by_camera"
+"""Says, on the proxy of an avatar that is composited over another engine's picture, whether the camera is to see it:
+the other engine's must not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,7 @@ def _proxies(
                 yield thing, instance.matrix_world.copy(), False
             continue
         listed = owner.name in layer.objects
-        if thing.visible_camera and not (listed and owner.indirect_only_get(view_layer=layer)):
+        if thing.get(SEEN, thing.visible_camera) and not (listed and owner.indirect_only_get(view_layer=layer)):
             held = thing.is_holdout or (listed and owner.holdout_get(view_layer=layer))
             yield thing, instance.matrix_world.copy(), held
 

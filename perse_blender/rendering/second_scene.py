@@ -14,12 +14,11 @@ import bpy
 from .. import compat
 from ..avatars.avatars import is_proxy
 from ..avatars.syncing import proxies
+from .frame import SEEN
 from .preflight import rendered_rigs
 
 COMPOSITES = "perse_composites"
 """Names, on the second scene, the first."""
-SEEN = "perse_seen_by_camera"
-"""Remembers, on a proxy, whether the camera saw it before."""
 SUFFIX = ".PERSE"
 
 _OWN = frozenset(
