@@ -1,8 +1,11 @@
 import json
 
+import pytest
+
 from perse_engine.service import bench
 
 
+@pytest.mark.slow
 def test_the_rows_are_those_that_scripts_read(perse, monkeypatch):
     monkeypatch.setattr(bench, "COUNTS", (500,))
     monkeypatch.setattr(bench, "SIZES", ((64, 64), (96, 64)))

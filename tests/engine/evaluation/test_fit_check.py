@@ -48,6 +48,7 @@ def test_a_face_that_was_not_found_fails_every_bar(open_head: Head) -> None:
     assert not any(row.passed for row in fit_rows([lost, lost]) if row.passed is not None)
 
 
+@pytest.mark.slow
 def test_random_heads_are_recovered(open_head: Head) -> None:
     tracker = Tracker()
     correspondence = find_correspondence(open_head, tracker)

@@ -44,6 +44,7 @@ def seen(open_head: Head) -> list[Seen]:
     return [see(open_head, number) for number in range(5000, 5003)]
 
 
+@pytest.mark.slow
 def test_it_comes_nearer_to_heads_that_are_known(open_head: Head, seen: list[Seen]) -> None:
     before, after = [], []
     for truth, face, lens, fit, matte, parts in seen:

@@ -60,6 +60,7 @@ def test_only_half_way_styles_are_left_out_of_training(dataset):
     }
 
 
+@pytest.mark.slow
 def test_every_variant_is_measured_for_every_seed(dataset, tmp_path):
     rows = ablate(dataset, QUICK, (0, 1), tmp_path, silent)
     by_variant = {name: {row.name: row for row in rows if row.section == name} for name in (WHOLE, ENDS_ONLY)}
@@ -74,6 +75,7 @@ def test_every_variant_is_measured_for_every_seed(dataset, tmp_path):
     assert len(list(tmp_path.glob("trained/*/avatar.perse"))) == 6
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(dataset, tmp_path):
     first = ablate(dataset, QUICK, (0,), tmp_path, silent)
     steps = []

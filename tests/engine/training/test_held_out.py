@@ -89,6 +89,7 @@ def learn(start, views, held_out, folder, progress=silent):
     return train_views(start, views, None, PRESET, folder, seed=1, progress=progress, held_out=held_out)
 
 
+@pytest.mark.slow
 def test_what_is_learnt_at_once_stops_early_and_what_is_not_does_not(tmp_path):
     start, views, easy, hard = task()
     reports = []
@@ -102,6 +103,7 @@ def test_what_is_learnt_at_once_stops_early_and_what_is_not_does_not(tmp_path):
     assert KNOWN.same(slow, learn(start, views, (), tmp_path / "none"))  # looking changes nothing
 
 
+@pytest.mark.slow
 def test_a_training_that_stops_early_goes_on_as_if_unbroken(tmp_path):
     start, views, easy, _ = task()
     whole = learn(start, views, easy, tmp_path / "whole")
