@@ -201,9 +201,9 @@ def test_an_idle_engine_is_ended(scene, avatar, render, part, monkeypatch):
     render()
     assert not idle.release_if_idle()
     monkeypatch.setattr(session._session, "used", time.monotonic() - 601)
-    bpy.context.preferences.addons[part("viewport.idle").__package__].preferences.idle_minutes = 0
+    bpy.context.preferences.addons[part("extension").NAME].preferences.idle_minutes = 0
     assert not idle.release_if_idle()
-    bpy.context.preferences.addons[part("viewport.idle").__package__].preferences.idle_minutes = 10
+    bpy.context.preferences.addons[part("extension").NAME].preferences.idle_minutes = 10
     assert idle.release_if_idle()
     assert session.idle_seconds() == 0.0
     assert session.status().startswith("Not running")
