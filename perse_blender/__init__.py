@@ -13,7 +13,6 @@ from . import compat, diagnostics, preferences, render_engine, session
 from .animation import keying, motion, poses, release
 from .avatars import (
     avatar_info,
-    exporting,
     importing,
     library,
     missing,
@@ -28,7 +27,7 @@ from .avatars import (
 from .building import create, following, install, installing, jobs, photo_check, style_jobs
 from .commands import collect_operator, commands
 from .panels import animate_panel, attributes_panel, avatar_panel, light_panel, operators, panels
-from .rendering import compositing, headless, render_settings, second_scene
+from .rendering import compositing, exporting, headless, render_settings, second_scene
 from .rig import gaze
 from .viewport import changes, idle, overlay, picking
 

@@ -8,10 +8,10 @@ import bpy
 
 from .. import compat
 from ..avatars.avatars import active_rig
+from ..avatars.on_avatar import OnLocalAvatar
 from ..avatars.sliders import groups, names
 from ..rig.arkit import mirrored
 from ..rig.gaze import FOLLOW
-from ..rig.local_avatar import OnLocalAvatar
 from ..rig.rig import CONTROLS, rotation_channel
 from .key_settings import Place, insert_keys
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..avatars.avatars import active_rig
+from ..avatars.on_avatar import OnLocalAvatar
 from ..avatars.sliders import names
 from ..axes import BLENDER_FROM_HEAD
 from ..perse_protocol import EngineFailure
-from ..rig.local_avatar import OnLocalAvatar
 from ..rig.rig import CONTROLS, rotation_channel
 from .captures import Capture, mirrored_capture, read_capture
 from .curves import Channel, key_range, retime, write_channels

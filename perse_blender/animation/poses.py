@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import compat
 from ..avatars.avatars import active_rig
+from ..avatars.on_avatar import OnLocalAvatar
 from ..avatars.sliders import groups
-from ..rig.local_avatar import OnLocalAvatar
 from ..rig.rig import CONTROLS, rotation_channel
 
 

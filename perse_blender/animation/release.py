@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..avatars.avatars import active_rig, proxy_of
+from ..avatars.on_avatar import OnLocalAvatar
 from ..avatars.proxy import expression_keys
 from ..rig.arkit import key_name
 from ..rig.lids import drive_expression
-from ..rig.local_avatar import OnLocalAvatar
 from .curves import key_range, key_times, write_channels
 from .sampling import sampled
 

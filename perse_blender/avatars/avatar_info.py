@@ -9,10 +9,10 @@ from typing import Any
 
 import bpy
 
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from .avatar_file import read_document
 from .avatars import active_rig, avatar_path
+from .on_avatar import OnAvatar
 from .thumbnails import icon
 
 

@@ -12,11 +12,10 @@ from ..perse_protocol import EngineFailure
 from ..rig.gaze import add_gaze
 from ..rig.rig import add_bones, move_pivots, new_armature
 from ..rig.widgets import dress_controls
-from ..viewport.overlay import proxy_display
 from .avatar_file import read_avatar
 from .avatars import CONTENT, PROXY, content_hash, link_file
 from .framing import frame_first, hiding
-from .proxy import new_proxy, tie_to_rig
+from .proxy import new_proxy, proxy_display, tie_to_rig
 from .sliders import add_sliders
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import bpy
 
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from ..preferences import library_folder
 from ..whole_files import write_whole
 from .avatars import active_rig, avatar_path, content_hash
+from .on_avatar import OnAvatar
 from .thumbnails import icon
 
 _COLUMNS, _WIDTH, _SCALE = 4, 480, 5.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..handlers import unwatch, watch
 from ..perse_protocol import EngineFailure
 from .avatars import LAST_SEEN, PATH, file_path, relative_to, rigs
 
@@ -42,16 +43,14 @@ def _save_post(*_arguments: object) -> None:
 
 
 CLASSES = ()
+_HANDLERS = (("save_pre", _save_pre), ("save_post", _save_post))
 
 
 def register() -> None:
     """Watch saving."""
-    bpy.app.handlers.save_pre.append(_save_pre)
-    bpy.app.handlers.save_post.append(_save_post)
+    watch(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop watching."""
-    for handlers, function in ((bpy.app.handlers.save_pre, _save_pre), (bpy.app.handlers.save_post, _save_post)):
-        if function in handlers:
-            handlers.remove(function)
+    unwatch(_HANDLERS)

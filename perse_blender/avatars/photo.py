@@ -12,11 +12,11 @@ from mathutils import Matrix, Quaternion, Vector
 
 from ..axes import BLENDER_FROM_HEAD
 from ..building import jobs
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from ..rig.rig import CONTROLS
 from .avatar_file import AvatarFile, PhotoView, read_avatar
 from .avatars import active_rig, avatar_path, content_hash
+from .on_avatar import OnAvatar
 from .sliders import names
 
 _FLIP = Matrix.Diagonal((1, -1, -1, 1))

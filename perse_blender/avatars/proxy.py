@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import bpy
 import numpy as np
@@ -49,6 +50,11 @@ def drive_shapes(proxy: bpy.types.Object, rig: bpy.types.Object, avatar: AvatarF
     _drive_expressions(proxy, rig)
     _drive_styles(proxy, rig, avatar)
     _drive_parts(proxy, rig, avatar)
+
+
+def proxy_display(scene: bpy.types.Scene) -> Any:
+    """How proxies are displayed: as a box where the avatar itself is shown, since they would hide it."""
+    return "BOUNDS" if scene.perse_viewport else "TEXTURED"
 
 
 def _to_blender(points: NDArray[np.float32]) -> NDArray[np.float32]:

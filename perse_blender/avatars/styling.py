@@ -10,10 +10,10 @@ from typing import Any
 import bpy
 
 from .. import compat
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from .avatar_file import THUMBNAIL
 from .avatars import active_rig, avatar_path
+from .on_avatar import OnAvatar
 from .sliders import FAVOURITES, INDEX, Group, groups
 from .thumbnails import icon, icons_state, style_icon
 

@@ -11,12 +11,12 @@ from typing import Any
 import bpy
 
 from .. import compat
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from ..rig.arkit import key_name, slider_name
 from ..rig.rig import move_pivots
 from .avatar_file import AvatarFile, read_avatar
 from .avatars import CONTENT, active_rig, avatar_path, content_hash, file_path, is_proxy, rigs
+from .on_avatar import OnAvatar
 from .packed import packed_image
 from .proxy import drive_shapes, new_proxy
 from .sliders import add_sliders, groups, names

@@ -8,6 +8,7 @@ import tomllib
 import bpy
 
 from ..extension import FOLDER
+from ..handlers import unwatch, watch
 from ..perse_protocol import EngineFailure
 from .avatars import rigs
 
@@ -65,14 +66,14 @@ def _stamp(*_arguments: object) -> None:
 
 
 CLASSES = ()
+_HANDLERS = (("save_pre", _stamp),)
 
 
 def register() -> None:
     """Watch saving."""
-    bpy.app.handlers.save_pre.append(_stamp)
+    watch(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop watching."""
-    if _stamp in bpy.app.handlers.save_pre:
-        bpy.app.handlers.save_pre.remove(_stamp)
+    unwatch(_HANDLERS)

@@ -11,10 +11,10 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 from mathutils import Vector
 
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from ..whole_files import write_whole
 from .avatars import PATH, active_rig, avatar_path, file_path, link_file
+from .on_avatar import OnAvatar, OnOwnAvatar
 from .packed import PACKED, new_packed_image, packed_bytes, packed_image
 from .thumbnails import picture_file
 
@@ -93,21 +93,7 @@ def _copying_meshes(preferences: bpy.types.PreferencesEdit) -> Iterator[None]:
                 setattr(preferences, name, False)
 
 
-class _OnOwnAvatar(OnAvatar):
-    """Needs an active avatar that belongs to this .blend, not to a library."""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not super().poll(context):
-            return False
-        rig = active_rig(context)
-        if rig.library is not None or rig.override_library is not None:
-            cls.poll_message_set("The avatar is linked from another .blend: do it there")
-            return False
-        return True
-
-
-class PERSE_OT_pack(_OnOwnAvatar, bpy.types.Operator):
+class PERSE_OT_pack(OnOwnAvatar, bpy.types.Operator):
     """Keep a copy of the avatar's file inside this .blend, which then needs no other file"""
 
     bl_idname = "perse.pack"
@@ -130,7 +116,7 @@ class PERSE_OT_pack(_OnOwnAvatar, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PERSE_OT_unpack(_OnOwnAvatar, bpy.types.Operator, ExportHelper):
+class PERSE_OT_unpack(OnOwnAvatar, bpy.types.Operator, ExportHelper):
     """Write the avatar's file, which is inside this .blend, to a place of its own again"""
 
     bl_idname = "perse.unpack"
@@ -191,7 +177,7 @@ class PERSE_OT_duplicate(OnAvatar, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PERSE_OT_mark_asset(_OnOwnAvatar, bpy.types.Operator):
+class PERSE_OT_mark_asset(OnOwnAvatar, bpy.types.Operator):
     """Put the avatar into a collection of its own, an asset with its picture, for the asset browser"""
 
     bl_idname = "perse.mark_asset"

@@ -10,9 +10,9 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..avatars.avatars import active_rig, file_path
+from ..avatars.on_avatar import OnAvatar
 from ..avatars.packed import packed_image
 from ..avatars.styling import style_groups, worn
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from . import jobs
 from .following import engine_command, follow

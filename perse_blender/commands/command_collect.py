@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..saying import say
 from .collecting import collect, start_check, summary
 from .command_render import open_blend
-from .saying import say
 
 HELP = "copy a shot and all it needs into one folder, for other machines to render"
 

@@ -13,9 +13,9 @@ from ..avatars.versions import addon_version, refuse_other_engine
 from ..perse_protocol import EngineFailure
 from ..preferences import engine_place
 from ..rendering import preflight
+from ..saying import say
 from .command_engine import run_engine
 from .command_render import open_blend
-from .saying import say
 
 HELP = "say what this installation can do, and what a shot lacks here"
 

@@ -14,7 +14,7 @@ from ..engine_setup.plan import DONE, RUNNING
 from ..engine_setup.problem import SetupProblem
 from ..perse_protocol import EngineFailure
 from ..perse_protocol.environments import BUILDER, PLAYER
-from .saying import say
+from ..saying import say
 
 HELP = "install the engine for the user who runs this"
 _LOOK_S = 0.2

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..avatars.missing import missing_avatars
+from ..saying import say
 from .command_render import open_blend
-from .saying import say
 
 HELP = "list the avatars of shots whose files are not found"
 

@@ -18,8 +18,8 @@ from ..perse_protocol import EngineFailure
 from ..rendering import headless
 from ..rendering.frame_files import is_whole
 from ..rendering.second_scene import second_of
+from ..saying import say
 from .frame_list import parse_frames
-from .saying import say
 
 HELP = "render frames of a shot"
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import bpy
 
 from ..perse_protocol import EngineFailure
+from ..saying import complain
 from . import command_collect, command_doctor, command_engine, command_install, command_missing, command_render
-from .saying import complain
 
 NAME = "perse"
 FAILURE, USAGE = 1, 2

@@ -13,23 +13,13 @@ from .. import compat
 from ..animation.key_settings import Place, insert_keys
 from ..avatars.avatar_file import read_avatar
 from ..avatars.avatars import CONTENT, active_rig, content_hash, link_file
+from ..avatars.on_avatar import OnAvatar
 from ..avatars.sliders import Group, groups, names
 from ..perse_protocol import EngineFailure
 
 _TOLERANCE = 1e-6
 _CHANGED, _MIXED = 0.5, 0.3
 """How often a random person has another hair cut, beard …, and how often it is a mixture of two."""
-
-
-class OnAvatar:
-    """Needs an active avatar."""
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if active_rig(context) is None:
-            cls.poll_message_set("Select an avatar first")
-            return False
-        return True
 
 
 class PERSE_OT_reset(OnAvatar, bpy.types.Operator):

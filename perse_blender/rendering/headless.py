@@ -12,7 +12,8 @@ from pathlib import Path
 import bpy
 
 from .. import session
-from ..commands.saying import complain, say
+from ..handlers import unwatch, watch
+from ..saying import complain, say
 from . import preflight
 from .frame_files import half_written, is_whole
 
@@ -150,13 +151,9 @@ _HANDLERS = (
 
 def register() -> None:
     """Watch renders; in the interface nothing comes of it."""
-    for name, function in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(function)
+    watch(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop watching."""
-    for name, function in _HANDLERS:
-        handlers = getattr(bpy.app.handlers, name)
-        if function in handlers:
-            handlers.remove(function)
+    unwatch(_HANDLERS)

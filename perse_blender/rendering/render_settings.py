@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..handlers import unwatch, watch
 from .passes import MaskPass, mask_passes
 
 ENGINE = "PERSE"
@@ -152,19 +153,19 @@ def _follow_avatars(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> N
 
 
 CLASSES = (PerseRenderSettings, PerseLayerSettings, PERSE_PT_sampling, PERSE_PT_motion_blur, PERSE_PT_passes)
+_HANDLERS = (("depsgraph_update_post", _follow_avatars),)
 
 
 def register() -> None:
     """Give scenes and view layers their settings."""
     bpy.types.Scene.perse = bpy.props.PointerProperty(type=PerseRenderSettings)
     bpy.types.ViewLayer.perse = bpy.props.PointerProperty(type=PerseLayerSettings)
-    bpy.app.handlers.depsgraph_update_post.append(_follow_avatars)
+    watch(_HANDLERS)
 
 
 def unregister() -> None:
     """Take them away."""
-    if _follow_avatars in bpy.app.handlers.depsgraph_update_post:
-        bpy.app.handlers.depsgraph_update_post.remove(_follow_avatars)
+    unwatch(_HANDLERS)
     _offered.clear()
     for owner in (bpy.types.Scene, bpy.types.ViewLayer):
         if hasattr(owner, "perse"):

@@ -14,6 +14,7 @@ import bpy
 from .. import compat
 from ..avatars.avatars import is_proxy
 from ..avatars.syncing import proxies
+from ..handlers import unwatch, watch
 from .frame import SEEN
 from .preflight import rendered_rigs
 
@@ -162,13 +163,9 @@ _HANDLERS = (
 
 def register() -> None:
     """Watch what happens to first scenes."""
-    for name, function in _HANDLERS:
-        getattr(bpy.app.handlers, name).append(function)
+    watch(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop watching."""
-    for name, function in _HANDLERS:
-        handlers = getattr(bpy.app.handlers, name)
-        if function in handlers:
-            handlers.remove(function)
+    unwatch(_HANDLERS)

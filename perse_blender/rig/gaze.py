@@ -12,10 +12,10 @@ import bpy
 from mathutils import Vector
 
 from ..avatars.avatars import active_rig, proxy_of
+from ..avatars.on_avatar import OnLocalAvatar
 from ..avatars.proxy import expression_keys
 from .drivers import drive
 from .lids import drive_expression, is_lid
-from .local_avatar import OnLocalAvatar
 
 FOLLOW = "gaze_follow"
 """The property that says how far the eyes follow their target, 0 to 1."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..handlers import unwatch, watch
+
 
 class _Seen:
     count = 0
@@ -36,17 +38,14 @@ def note(_scene: object = None, depsgraph: bpy.types.Depsgraph | None = None) ->
 
 CLASSES = ()
 _EVENTS = ("depsgraph_update_post", "frame_change_post", "undo_post", "redo_post", "load_post")
+_HANDLERS = tuple((event, note) for event in _EVENTS)
 
 
 def register() -> None:
     """Listen."""
-    for event in _EVENTS:
-        getattr(bpy.app.handlers, event).append(note)
+    watch(_HANDLERS)
 
 
 def unregister() -> None:
     """Stop listening."""
-    for event in _EVENTS:
-        handlers = getattr(bpy.app.handlers, event)
-        if note in handlers:
-            handlers.remove(note)
+    unwatch(_HANDLERS)

@@ -8,6 +8,8 @@ from typing import Any
 import bpy
 
 from ..avatars.avatars import is_proxy, is_rig
+from ..avatars.proxy import proxy_display
+from ..handlers import unwatch, watch
 
 _MARGIN, _LINE = 20, 11  # of the message in the corner: distance and size, pixels at normal scale
 
@@ -19,11 +21,6 @@ def shows_card(scene: bpy.types.Scene, shading: bpy.types.View3DShading) -> bool
     if not scene.perse_viewport or shading.type == "WIREFRAME":
         return False
     return shading.type != "RENDERED" or str(scene.render.engine) != "PERSE"
-
-
-def proxy_display(scene: bpy.types.Scene) -> Any:
-    """How proxies are displayed: as a box where the avatar itself is shown, since they would hide it."""
-    return "BOUNDS" if scene.perse_viewport else "TEXTURED"
 
 
 def _show_proxies(scene: bpy.types.Scene, _context: object) -> None:
@@ -40,11 +37,11 @@ def _draw() -> None:
 
     from .card import draw_card
     from .matte import draw_meshes
-    from .viewport import view_of, watch
+    from .viewport import redraw_when_ready, view_of
 
     view, depsgraph = view_of(context.region), context.evaluated_depsgraph_get()
     if view.update(context, depsgraph):
-        watch()
+        redraw_when_ready()
     if view.card is None:
         return
     if not _has_depth(context.space_data):
@@ -111,18 +108,15 @@ def register() -> None:
     if not bpy.app.background:
         for draw, phase in ((_draw, "POST_VIEW"), (_write, "POST_PIXEL")):
             _handles.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", phase))
-        bpy.app.handlers.depsgraph_update_post.append(_redraw)
-    bpy.app.handlers.load_pre.append(_forget)
+        watch([("depsgraph_update_post", _redraw)])
+    watch([("load_pre", _forget)])
 
 
 def unregister() -> None:
     """Take everything away again."""
     while _handles:
         bpy.types.SpaceView3D.draw_handler_remove(_handles.pop(), "WINDOW")
-    if _redraw in bpy.app.handlers.depsgraph_update_post:
-        bpy.app.handlers.depsgraph_update_post.remove(_redraw)
-    if _forget in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_forget)
-        _forget()
+    unwatch([("depsgraph_update_post", _redraw), ("load_pre", _forget)])
     if hasattr(bpy.types.Scene, "perse_viewport"):
+        _forget()
         del bpy.types.Scene.perse_viewport

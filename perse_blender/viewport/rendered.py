@@ -13,7 +13,7 @@ from ..rendering.camera import border_in_view
 from ..rendering.color import to_working_space, world_color
 from .card import draw_card
 from .matte import draw_meshes
-from .viewport import View, view_of, watch
+from .viewport import View, redraw_when_ready, view_of
 
 
 def draw_rendered(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> str:
@@ -21,7 +21,7 @@ def draw_rendered(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) ->
     region = context.region
     view = view_of(region)
     if view.update(context, depsgraph, to_working_space()):
-        watch()
+        redraw_when_ready()
     scene = depsgraph.scene_eval
     offscreen = _put_together(view, context, depsgraph)
     kept = border_in_view(context, scene)

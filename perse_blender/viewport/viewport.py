@@ -239,7 +239,7 @@ def forget_views() -> None:
     _views.clear()
 
 
-def watch() -> None:
+def redraw_when_ready() -> None:
     """Redraw viewports once what they wait for may be there."""
     if not bpy.app.timers.is_registered(_look):
         bpy.app.timers.register(_look, first_interval=_POLL)

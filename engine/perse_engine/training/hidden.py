@@ -7,6 +7,8 @@ hidden in the colour of the background, which changes with every lesson: a gap i
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import Stance
 from perse_engine.cameras import Camera
+from perse_engine.heads.figure import Figure
 from perse_engine.surfaces.rasterize import rasterize_mesh
 
 SOLID = ("skin", "bust")
@@ -36,14 +39,18 @@ def hidden(avatar: Avatar, stance: Stance, means: NDArray[np.float32], camera: C
     Returns:
         (n,); False for what `camera` does not see at all.
     """
-    figure = avatar.figure
-    solid = np.isin(figure.face_parts, [k for k, part in enumerate(figure.parts) if part in SOLID])
     scale = LONGER_SIDE / max(camera.width, camera.height)
     small = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
-    depth = rasterize_mesh(stance.frames[:, :3], figure.faces[solid], small).depth
+    depth = rasterize_mesh(stance.frames[:, :3], _solid_faces(avatar.figure), small).depth
     deepest = cv2.dilate(depth, np.ones((3, 3), np.uint8))
     x, y, z = small.project(means).T
     seen = (z > small.near) & (x >= 0) & (x < small.width) & (y >= 0) & (y < small.height)
     behind: NDArray[np.bool_] = np.zeros(len(means), np.bool_)
     behind[seen] = z[seen] > deepest[y[seen].astype(np.intp), x[seen].astype(np.intp)] + MARGIN
     return behind
+
+
+@functools.lru_cache(maxsize=2)
+def _solid_faces(figure: Figure) -> NDArray[np.integer]:
+    """The faces of `SOLID` parts, the same in every step of a training."""
+    return figure.faces[np.isin(figure.face_parts, [k for k, part in enumerate(figure.parts) if part in SOLID])]

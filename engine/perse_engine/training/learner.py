@@ -117,7 +117,7 @@ class Learner:
             Diverged: the loss of any process is no number; nothing has moved.
             WorkerLost: as `Team.average`; nothing has moved.
         """
-        stance = take_stance(self._shared, lesson.state, lesson.camera.position())
+        stance = _stance(self._shared, lesson)
         loss = _loss(self._shared, stance, self._parameters, lesson, self._device)
         value = np.array([float(loss.detach())], np.float32)
         active = (stance.weights != 0) | (stance.presence != 0)
@@ -185,7 +185,7 @@ def gradients_of(avatar: Avatar, lesson: Lesson) -> dict[str, Floats]:
     """The slopes of the loss in what training changes of `avatar`, by the names of `Parameters`, but for empty ones."""
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
-    stance = take_stance(shared, lesson.state, lesson.camera.position())
+    stance = _stance(shared, lesson)
     _loss(shared, stance, parameters, lesson, torch.device("cpu")).backward()
     named = ((field.name, getattr(parameters, field.name)) for field in dataclasses.fields(Parameters))
     return {name: tensor.grad.numpy() for name, tensor in named if tensor.numel() and tensor.grad is not None}
@@ -195,8 +195,13 @@ def loss_of(avatar: Avatar, lesson: Lesson) -> float:
     """How far `avatar` is from what `lesson` shows."""
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
-    stance = take_stance(shared, lesson.state, lesson.camera.position())
+    stance = _stance(shared, lesson)
     return float(_loss(shared, stance, parameters, lesson, torch.device("cpu")).detach())
+
+
+def _stance(avatar: Avatar, lesson: Lesson) -> Stance:
+    """`avatar` in the state of `lesson`, seen by its camera."""
+    return take_stance(avatar, lesson.state, lesson.camera.position())
 
 
 def _loss(avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson, device: torch.device) -> Tensor:

@@ -21,14 +21,13 @@ import bpy
 import numpy as np
 from bpy_extras.io_utils import ExportHelper
 
+from ..avatars.avatars import active_rig, avatar_path, rigs
+from ..avatars.on_avatar import OnAvatar
 from ..axes import HEAD_FROM_BLENDER
-from ..panels.operators import OnAvatar
 from ..perse_protocol import EngineFailure
 from ..perse_protocol.client import numbers
-from ..perse_protocol.lookup import find_engine
-from ..preferences import engine_preference
-from ..rendering.frame import Shown, shown_avatars
-from .avatars import active_rig, avatar_path, rigs
+from ..preferences import engine_place
+from .frame import Shown, shown_avatars
 
 _TICK_S = 0.05
 _TO_HEAD = np.array(HEAD_FROM_BLENDER)
@@ -142,7 +141,7 @@ class Export:
             scene.frame_set(int(frame // 1), subframe=frame % 1)
 
     def _start(self, avatar: Path) -> None:
-        command = find_engine(engine_preference()).command
+        command = engine_place().command
         arguments = [str(command), "export", str(avatar), "--out", str(self.out), "--json"]
         if self.content == "MESH":
             arguments += ["--what", "mesh"]
