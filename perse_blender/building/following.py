@@ -14,14 +14,18 @@ from . import jobs
 from .job_folder import DONE, RUNNING, Progress
 
 _TICK_S = 0.3
+_REDRAW_S = 1.0
+"""How often the sidebar says how far running jobs are; drawing it takes what they and the viewport could use."""
 
 
 @dataclass
 class _Seen:
-    """All jobs, newest first, and when they were looked at."""
+    """All jobs, newest first, when they were looked at, when the sidebar last showed them and in which states."""
 
     at: float = 0.0
     jobs: tuple[tuple[jobs.Job, Progress], ...] = ()
+    drawn: float = 0.0
+    states: tuple[tuple[str, str], ...] = ()
 
 
 _seen = _Seen()
@@ -50,7 +54,7 @@ def snapshot() -> tuple[tuple[jobs.Job, Progress], ...]:
 
 def look_again() -> None:
     """Something about the jobs has changed: panels are to say so."""
-    _seen.at = 0.0
+    _seen.at = _seen.drawn = 0.0
     keep_looking()
 
 
@@ -93,13 +97,20 @@ def _said_slider(log: Path) -> str:
 def _tick() -> float | None:
     running = jobs.watch()
     settle()
+    states = tuple((job.id, progress.state) for job, progress in snapshot())
+    if states != _seen.states or time.monotonic() - _seen.drawn >= _REDRAW_S:
+        _seen.states, _seen.drawn = states, time.monotonic()
+        _redraw_sidebars()
+    return _TICK_S if running else None
+
+
+def _redraw_sidebars() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()
-    return _TICK_S if running else None
 
 
 CLASSES = ()
@@ -109,5 +120,5 @@ def unregister() -> None:
     """Stop looking."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    _seen.at, _seen.jobs = 0.0, ()
+    _seen.at, _seen.jobs, _seen.drawn, _seen.states = 0.0, (), 0.0, ()
     _awaited.clear()

@@ -26,6 +26,7 @@ from ..perse_protocol import EngineFailure
 from ..perse_protocol.environments import data_folder
 from ..perse_protocol.holder import living_holder
 from .job_folder import CANCELLED, FAILED, RUNNING, STOPPED, Progress, progress_of
+from .priority import apart, step_back
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 """Endings of what the engine takes for a video."""
@@ -220,22 +221,17 @@ def _launch(command: Path, job: Job) -> None:
     """Start the engine in a process group of its own, so that what ends Blender's spares it, at a lower priority."""
     folder = [] if job.kind == BUILD else ["--work", str(job.work)]
     arguments = [str(command), *job.arguments, *folder]
-    nice = shutil.which("nice")
-    options: dict[str, object] = {"start_new_session": True}
-    if _WINDOWS:
-        options = {"creationflags": subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    elif nice:
-        arguments = [nice, "-n", "5", *arguments]
     try:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("wb") as log:
             _processes[job.id] = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **options
-            )  # type: ignore[call-overload]
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **apart()
+            )
     except OSError as error:
         raise EngineFailure(
             "no-engine", f"{command} cannot be started ({error.strerror})", "check the engine in the preferences"
         ) from error
+    step_back(_processes[job.id].pid)
     _cancelled.pop(job.id, None)
 
 

@@ -77,7 +77,7 @@ class _Mattes:
 
     def draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Draw all that is there, each in its colour."""
-        read = reading(context, depsgraph)
+        read = reading(context.space_data, depsgraph)
         if read != self._read:
             self._collect(depsgraph, context.space_data)
             self._read = read

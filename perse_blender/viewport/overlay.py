@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import bpy
@@ -74,15 +75,33 @@ def _write() -> None:
 
 
 @bpy.app.handlers.persistent
-def _redraw(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+def _redraw(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     """Draw viewports again when an avatar has changed: what sets sliders otherwise than by hand does not see to it."""
     if threading.current_thread() is not threading.main_thread():  # a render's own
         return
     if any(isinstance(update.id, bpy.types.Object) and is_rig(update.id.original) for update in depsgraph.updates):
-        for window in bpy.context.window_manager.windows:
-            for area in window.screen.areas:
-                if area.type == "VIEW_3D":
-                    area.tag_redraw()
+        for area in _areas():
+            area.tag_redraw()
+        _ask_ahead(scene, depsgraph)
+
+
+@bpy.app.handlers.persistent
+def _ask_ahead(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    """The engine draws while Blender does."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    from .viewport import ask_ahead
+
+    for area in _areas():
+        space = area.spaces.active
+        if shows_card(scene, space.shading):
+            ask_ahead(space, (region for region in area.regions if region.type == "WINDOW"), depsgraph)
+
+
+def _areas() -> Iterator[bpy.types.Area]:
+    """Every 3D view."""
+    for window in bpy.context.window_manager.windows:
+        yield from (area for area in window.screen.areas if area.type == "VIEW_3D")
 
 
 @bpy.app.handlers.persistent
@@ -94,6 +113,7 @@ def _forget(*_arguments: object) -> None:
 
 
 CLASSES = ()
+_CHANGES = (("depsgraph_update_post", _redraw), ("frame_change_post", _ask_ahead))
 
 
 def register() -> None:
@@ -108,7 +128,7 @@ def register() -> None:
     if not bpy.app.background:
         for draw, phase in ((_draw, "POST_VIEW"), (_write, "POST_PIXEL")):
             _handles.append(bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", phase))
-        watch([("depsgraph_update_post", _redraw)])
+        watch(_CHANGES)
     watch([("load_pre", _forget)])
 
 
@@ -116,7 +136,7 @@ def unregister() -> None:
     """Take everything away again."""
     while _handles:
         bpy.types.SpaceView3D.draw_handler_remove(_handles.pop(), "WINDOW")
-    unwatch([("depsgraph_update_post", _redraw), ("load_pre", _forget)])
+    unwatch([*_CHANGES, ("load_pre", _forget)])
     if hasattr(bpy.types.Scene, "perse_viewport"):
         _forget()
         del bpy.types.Scene.perse_viewport

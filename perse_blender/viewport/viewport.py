@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
+import numpy as np
 
 from .. import session
 from ..perse_protocol import (
@@ -29,6 +30,7 @@ from .card import Card, to_card
 _POLL = 0.01  # seconds between two looks for a finished picture
 _PATIENCE = 60.0  # milliseconds: a full picture that takes longer is preceded by a coarse one
 _COARSE = 2  # how many times fewer pixels a side
+_STILL = 1e-5  # of a camera's matrix: it has not moved
 _MOST_DEATHS = 2  # of the engine under one look; then what it said stands instead of a picture
 
 
@@ -57,6 +59,7 @@ class View:
 
     Attributes:
         name: of the view, for the engine.
+        wanted: the look that the viewport had when it was last updated.
         shown: the look whose picture is on screen.
         card: that picture.
         asked: the look that is on its way, with its `ticket` and the `client` who waits for it.
@@ -68,6 +71,7 @@ class View:
     """
 
     name: str
+    wanted: Look | None = None
     shown: Look | None = None
     card: Card | None = None
     asked: Look | None = None
@@ -91,15 +95,22 @@ class View:
         """
         try:
             self._take()
-            self._collect(context, depsgraph)
-            if not self._avatars:
-                self._show_nothing()
-            else:
-                look = Look((session.stamps(self._avatars), self._states), view_camera(context), matrix)
-                self._approach(look)
+            self._follow(context.space_data, depsgraph, view_camera(context), matrix)
         except (EngineFailure, ProtocolError) as failure:
-            self.message = str(failure)
-            self.ticket, self._read, self.waits = None, None, False
+            self._say(failure)
+        return self.waits
+
+    def ask_ahead(self, space: bpy.types.SpaceView3D, depsgraph: bpy.types.Depsgraph) -> bool:
+        """Ask for the scene as it is now, before Blender draws it; whether there is something to wait for.
+
+        The viewport is taken to look from where it did. A picture that has come is left for `update`, which may draw.
+        """
+        if self.wanted is None or (self.ticket is not None and self.ticket.done):
+            return self.waits
+        try:
+            self._follow(space, depsgraph, self.wanted.camera, self.wanted.matrix)
+        except (EngineFailure, ProtocolError) as failure:
+            self._say(failure)
         return self.waits
 
     def is_ready(self) -> bool:
@@ -112,17 +123,28 @@ class View:
             self.client.cancel(self.ticket)
         self.ticket, self.waits = None, False
 
-    def _collect(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
-        """Read the scene again where it may have changed."""
-        read = reading(context, depsgraph)
+    def _follow(
+        self, space: bpy.types.SpaceView3D, depsgraph: bpy.types.Depsgraph, camera: Camera, matrix: Numbers | None
+    ) -> None:
+        """Ask for what `space` shows of the scene, which is read again where it may have changed."""
+        read = reading(space, depsgraph)
         if read != self._read:
-            self._avatars = shown_avatars(depsgraph, context.space_data)
+            self._avatars = shown_avatars(depsgraph, space)
             self._states = tuple(avatar.state for avatar in self._avatars)
             self._read = read
+        if self._avatars:
+            self.wanted = Look((session.stamps(self._avatars), self._states), camera, matrix)
+            self._approach(self.wanted)
+        else:
+            self._show_nothing()
+
+    def _say(self, failure: EngineFailure | ProtocolError) -> None:
+        self.message = str(failure)
+        self.ticket, self._read, self.waits = None, None, False
 
     def _show_nothing(self) -> None:
         self.close()
-        self.shown = self.card = None
+        self.wanted = self.shown = self.card = None
         self.message = ""
 
     def _approach(self, look: Look) -> None:
@@ -177,9 +199,8 @@ class View:
         self.shown = self.asked
 
 
-def reading(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Hashable:
-    """What the viewport of `context` shows is the same as long as this is."""
-    space = context.space_data
+def reading(space: bpy.types.SpaceView3D, depsgraph: bpy.types.Depsgraph) -> Hashable:
+    """What `space` shows is the same as long as this is."""
     return (
         changes.count(),
         depsgraph.scene.session_uid,
@@ -228,6 +249,24 @@ def view_of(region: bpy.types.Region) -> View:
         name = next(name for name in map("viewport {}".format, itertools.count(1)) if name not in taken)
         _views[pointer] = View(name)
     return _views[pointer]
+
+
+def ask_ahead(
+    space: bpy.types.SpaceView3D, regions: Iterable[bpy.types.Region], depsgraph: bpy.types.Depsgraph
+) -> None:
+    """Ask for what the viewports `regions` of `space` are about to show, so that it is there sooner.
+
+    A camera that has moved is not looked through yet: then drawing asks.
+    """
+    seen = space.region_3d
+    if seen.view_perspective == "CAMERA" and space.camera is not None:
+        placed = space.camera.evaluated_get(depsgraph).matrix_world
+        if not np.allclose(seen.view_matrix.inverted(), placed.normalized(), atol=_STILL):
+            return
+    for region in regions:
+        view = _views.get(region.as_pointer())
+        if view is not None and view.ask_ahead(space, depsgraph):
+            redraw_when_ready()
 
 
 def forget_views() -> None:

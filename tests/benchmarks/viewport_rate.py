@@ -56,23 +56,30 @@ def part(name: str) -> Any:
 
 
 class Trace:
-    """Milliseconds that our callbacks hold Blender's main thread, uploads apart."""
+    """Milliseconds that our callbacks hold Blender's main thread, uploads apart: passed, and of its processor.
+
+    Software OpenGL draws on every core, so a call is often interrupted; on a machine with a graphics card it is not.
+    """
 
     def __init__(self) -> None:
         self.times: dict[str, list[float]] = {}
-        self.uploaded = 0.0
+        self.busy: dict[str, list[float]] = {}
+        self.uploaded = self.uploading = 0.0
         self.drawn = 0.0
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, timed as `name`."""
 
         def timed(*arguments: Any, **options: Any) -> Any:
-            before, self.uploaded = time.perf_counter(), 0.0
+            before, busy = time.perf_counter(), time.thread_time()
+            self.uploaded = self.uploading = 0.0
             try:
                 return function(*arguments, **options)
             finally:
                 passed = time.perf_counter() - before - self.uploaded
                 self.times.setdefault(name, []).append(1000 * passed)
+                worked = time.thread_time() - busy - self.uploading
+                self.busy.setdefault(name, []).append(1000 * worked)
 
         return timed
 
@@ -80,11 +87,12 @@ class Trace:
         """`function`, whose time does not count."""
 
         def timed(*arguments: Any) -> Any:
-            before = time.perf_counter()
+            before, busy = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments)
             finally:
                 self.uploaded += time.perf_counter() - before
+                self.uploading += time.thread_time() - busy
                 self.times.setdefault("upload", []).append(1000 * (time.perf_counter() - before))
 
         return timed
@@ -112,6 +120,9 @@ class Trace:
         for event in changes._EVENTS:
             handlers = getattr(bpy.app.handlers, event)
             handlers[handlers.index(changes.note)] = self.around("handler", changes.note)
+        for event, function in overlay._CHANGES:
+            handlers = getattr(bpy.app.handlers, event)
+            handlers[handlers.index(function)] = self.around("asking ahead", function)
         space = bpy.types.SpaceView3D
         space.draw_handler_remove(overlay._handles[0], "WINDOW")
         overlay._handles[0] = space.draw_handler_add(self.around("card", overlay._draw), (), "WINDOW", "POST_VIEW")
@@ -220,10 +231,10 @@ def report(rates: dict[str, list[float]], delays: dict[str, list[float]], trace:
     def row(name: str, values: list[float], note: str) -> None:
         median, p95, p99 = np.percentile(values, [50, 95, 99])
         rows.append({"name": name, "median_ms": median, "p95_ms": p95, "p99_ms": p99, "most_ms": max(values)})
-        print(f"{name:<22} {median:>9.2f} {p95:>9.2f} {p99:>9.2f} {max(values):>9.2f}  {note}")
+        print(f"{name:<32} {median:>9.2f} {p95:>9.2f} {p99:>9.2f} {max(values):>9.2f}  {note}")
 
     print(f"\nviewport of {size}, Blender {bpy.app.version_string}, {gpu.platform.renderer_get()}")
-    print(f"{'ms':<22} {'median':>9} {'p95':>9} {'p99':>9} {'most':>9}")
+    print(f"{'ms':<32} {'median':>9} {'p95':>9} {'p99':>9} {'most':>9}")
     for name, values in rates.items():
         share = null / float(np.median(values))
         row(f"redraw, {name}", values, f"{share:.0%} of null's rate (bar {RATE_BAR:.0%})" if "null" not in name else "")
@@ -231,11 +242,9 @@ def report(rates: dict[str, list[float]], delays: dict[str, list[float]], trace:
     for name, values in delays.items():
         row(f"slider, {name}", values, f"bar p95 {most:.0f}")
     for name, values in trace.times.items():
-        row(
-            f"main thread, {name}",
-            values,
-            "" if name == "upload" else "bars p99 {:.0f}, most {:.0f}".format(*CALLBACK_BARS),
-        )
+        row(f"main thread, {name}", values, "")
+    for name, values in trace.busy.items():
+        row(f"processor, {name}", values, "bars p99 {:.0f}, most {:.0f}".format(*CALLBACK_BARS))
     out.write_text(json.dumps({"viewport": size, "rows": rows}, indent=1))
 
 

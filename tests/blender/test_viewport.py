@@ -73,6 +73,28 @@ def test_it_follows_sliders_and_asks_for_nothing_at_rest(scene, avatar, viewport
     assert np.abs(view.card - before).max() > 0.1
 
 
+def test_it_asks_for_a_slider_before_blender_draws(scene, avatar, viewport):
+    view = viewport.View("test")
+    context = looking_through(scene.camera, 96)
+    assert not view.ask_ahead(context.space_data, bpy.context.evaluated_depsgraph_get())  # nothing is drawn there yet
+    settle(view, context)
+    before, shown = view.card, view.shown
+    avatar["attr_hair_red"] = 1.0
+    avatar.update_tag()
+    assert view.ask_ahead(context.space_data, bpy.context.evaluated_depsgraph_get())
+    ticket = view.ticket
+    end = time.monotonic() + 60
+    while not ticket.done:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert view.ask_ahead(context.space_data, bpy.context.evaluated_depsgraph_get())
+    assert view.shown is shown  # what has come is for drawing to take
+    assert view.ticket is ticket
+    assert not view.update(context, bpy.context.evaluated_depsgraph_get())
+    assert view.shown is not shown
+    assert np.abs(view.card - before).max() > 0.1
+
+
 def test_slow_pictures_are_coarse_while_something_moves_and_full_at_rest(scene, avatar, viewport):
     view = viewport.View("test")
     context = looking_through(scene.camera, 96)

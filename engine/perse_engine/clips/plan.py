@@ -41,6 +41,8 @@ FROM_BEHIND = ("skin", "hair", "clothes", "headphones", "hat")
 OPPOSITE = ((0, 2, 1, 3), (1, 3, 0, 2))
 """In which order styles, every other one alike, take pairs of frames of that clip: the first two pairs look from
 behind, the next two obliquely. Each is of opposite sides: what is seen from one side only is stained on the other."""
+OUTFIT_STRENGTHS = (1.0, 1.0, 0.75, 0.5)
+"""How far each category is worn where all may be at once."""
 TOGETHER = 12
 """Frames of combinations in one clip: what is lost when a run is killed."""
 
@@ -64,6 +66,7 @@ def plan(
     clips += [_style(catalogue, base, around, k, preset, seed) for k in range(len(catalogue.styles))]
     clips += [_pair(catalogue, base, a, b, preset, seed) for a, b in near]
     clips += _worn_together(catalogue, base, trained, seed, "combination", "train")
+    clips += _anything(catalogue, base, near, untrained, preset.anything, seed)
     clips.append(_held_out(portrait, catalogue, preset, seed))
     clips += _worn_together(catalogue, base, untrained, seed, "untrained_combination", "combination")
     clips.append(_untrained_between(catalogue, base, far, preset, seed))
@@ -188,6 +191,50 @@ def _worn_together(
             worn.append({catalogue.styles[s].slider: float(w) for s, w in zip(styles, strengths, strict=True)})
         clips.append(PlannedClip(clip, split, _dress(BASE, base, _some_of(len(base), len(worn), rng), worn)))
     return clips
+
+
+def _anything(
+    catalogue: Catalogue,
+    base: Sequence[PlannedFrame],
+    near: list[tuple[int, int]],
+    untrained: list[tuple[int, ...]],
+    count: int,
+    seed: int,
+) -> list[PlannedClip]:
+    """Clips of `count` frames in all, in which every category may be worn; no untrained set is part of any.
+
+    It is where artists end up, and where a hat that is on by half meets hair between two styles: whoever has seen
+    these apart only leaves holes there.
+    """
+    clips = []
+    for first in range(0, count, TOGETHER):
+        clip = f"anything_{first // TOGETHER:03d}"
+        rng = _stream(seed, clip)
+        outfits = (_outfit(catalogue, near, rng) for _ in itertools.count())
+        held = [{catalogue.styles[k].slider for k in styles} for styles in untrained]
+        free = (worn for worn in outfits if not any(one <= worn.keys() for one in held))
+        worn = list(itertools.islice(free, min(TOGETHER, count - first)))
+        clips.append(PlannedClip(clip, "train", _dress(BASE, base, _some_of(len(base), len(worn), rng), worn)))
+    return clips
+
+
+def _outfit(catalogue: Catalogue, near: list[tuple[int, int]], rng: np.random.Generator) -> dict[str, float]:
+    """Half of all categories: each one style, or between two neighbours, more or less of it."""
+    worn: dict[str, float] = {}
+    for category in catalogue.categories:
+        own = catalogue.indices(category.name)
+        if not own or rng.random() < 0.5:
+            continue
+        strength = float(rng.choice(OUTFIT_STRENGTHS))
+        mixed = [pair for pair in near if pair[0] in own]
+        if mixed and rng.random() < 0.5:
+            a, b = mixed[int(rng.integers(len(mixed)))]
+            share = float(rng.choice(TRAINED_SHARES))
+            both = between(catalogue.styles[a].slider, catalogue.styles[b].slider, share)
+            worn |= {slider: round(strength * part, 6) for slider, part in both.items()}
+        else:
+            worn[catalogue.styles[int(rng.choice(own))].slider] = strength
+    return worn
 
 
 def _untrained_between(

@@ -19,6 +19,7 @@ class ClipsPreset:
             next two obliquely, and so on to 8; 0 for none.
         pair: frames of each trained pair of neighbouring styles of one category.
         combinations: frames in which styles of two or three categories are worn together.
+        anything: frames in which every category may be worn at once, each one style or between two.
         held_out: frames of expressions and views that are never trained; half as many of other kinds.
         size: side of a frame in pixels.
         fine_size: side of the finer frames.
@@ -33,6 +34,7 @@ class ClipsPreset:
     around: int
     pair: int
     combinations: int
+    anything: int
     held_out: int
     size: int = 256
     fine_size: int = 512
@@ -43,10 +45,33 @@ class ClipsPreset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        ClipsPreset("draft", base=64, style=3, around=2, pair=1, combinations=40, held_out=12),
-        ClipsPreset("standard", base=200, style=5, around=4, pair=1, combinations=128, held_out=32, fine_every=4),
-        ClipsPreset("high", base=480, style=16, around=8, pair=3, combinations=400, held_out=64, fine_every=2),
-        ClipsPreset("paper", base=513, style=0, around=0, pair=0, combinations=0, held_out=113, size=512, clips=957),
+        ClipsPreset("draft", base=64, style=3, around=2, pair=1, combinations=28, anything=12, held_out=12),
+        ClipsPreset(
+            "standard",
+            base=200,
+            style=5,
+            around=4,
+            pair=1,
+            combinations=88,
+            anything=40,
+            held_out=32,
+            fine_every=4,
+        ),
+        ClipsPreset(
+            "high", base=480, style=16, around=8, pair=3, combinations=280, anything=120, held_out=64, fine_every=2
+        ),
+        ClipsPreset(
+            "paper",
+            base=513,
+            style=0,
+            around=0,
+            pair=0,
+            combinations=0,
+            anything=0,
+            held_out=113,
+            size=512,
+            clips=957,
+        ),
     )
 }
 

@@ -18,7 +18,7 @@ from perse_engine.clips.presets import ClipsPreset
 from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.progress import silent
 
-TINY = ClipsPreset("tiny", base=3, style=2, around=1, pair=1, combinations=2, held_out=2, size=96)
+TINY = ClipsPreset("tiny", base=3, style=2, around=1, pair=1, combinations=2, anything=2, held_out=2, size=96)
 FEW = b"""
 [beard]
 label = "Beard"
@@ -90,7 +90,9 @@ def test_inherited_frames_are_what_rendering_all_of_them_gives(whole):
 
 
 def test_the_papers_protocol_runs_and_resumes(portrait, few, tmp_path):
-    paper = ClipsPreset("paper", base=4, style=0, around=0, pair=0, combinations=0, held_out=1, size=64, clips=5)
+    paper = ClipsPreset(
+        "paper", base=4, style=0, around=0, pair=0, combinations=0, anything=0, held_out=1, size=64, clips=5
+    )
     once = synthesize(portrait, few, paper, tmp_path / "once", seed=0, progress=silent)
     assert once.counts() == {"clips": 12, "frames": 24, "train": 18, "heldout": 6}
     with pytest.raises(Cancelled):

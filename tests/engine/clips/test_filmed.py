@@ -24,7 +24,7 @@ from perse_engine.progress import silent
 from perse_engine.service.footage import FRAME, film_styles
 
 SIDE, FRAMES = 480, 24
-TINY = ClipsPreset("tiny", base=2, style=1, around=0, pair=0, combinations=0, held_out=0, size=128)
+TINY = ClipsPreset("tiny", base=2, style=1, around=0, pair=0, combinations=0, anything=0, held_out=0, size=128)
 
 
 def only(slider: str) -> Catalogue:

@@ -90,6 +90,19 @@ def test_held_out_combinations_are_never_trained(clips):
         assert not any(worn <= other for other in trained)
 
 
+def test_whole_outfits_are_trained_half_worn_and_mixed(clips, catalogue):
+    category = {style.slider: style.category for style in catalogue.styles}
+    outfits = [frame.attributes for clip in clips if clip.name.startswith("anything") for frame in clip.frames]
+    assert len(outfits) == clips_preset("standard").anything
+    worn = [{category[slider] for slider in outfit} for outfit in outfits]
+    assert np.mean([len(categories) for categories in worn]) > 4
+    assert {"hat", "hair", "clothes", "glasses"} <= set.union(*worn)
+    assert any(len(outfit) > len(categories) for outfit, categories in zip(outfits, worn, strict=True))
+    for outfit in outfits:
+        for name in category.values():
+            assert sum(value for slider, value in outfit.items() if category[slider] == name) <= 1 + 1e-5
+
+
 def test_held_out_in_betweens_are_never_trained(clips):
     trained = frames(clips, "train")
     pairs = {tuple(sorted(f.attributes)) for f in trained if len(f.attributes) == 2}

@@ -20,7 +20,7 @@ from perse_engine.progress import silent
 
 FRAMES, STEP = 9, 4
 HELD_OUT = {3, 4, 7}
-TINY = ClipsPreset("tiny", base=2, style=0, around=0, pair=0, combinations=0, held_out=0, size=64)
+TINY = ClipsPreset("tiny", base=2, style=0, around=0, pair=0, combinations=0, anything=0, held_out=0, size=64)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from perse_engine.avatars.file import load_avatar
 # A preset of seconds under the name of a real one, and fewer pictures to measure; the stages themselves are untouched.
 PERSE = """
 import perse_engine.clips.presets as clips, perse_engine.training.presets as training
-few = dict(style=1, around=0, pair=0, combinations=2, held_out=2)
+few = dict(style=1, around=0, pair=0, combinations=2, anything=2, held_out=2)
 clips.PRESETS["draft"] = clips.ClipsPreset("draft", base=6, size=128, **few)
 training.PRESETS["draft"] = training.Preset("draft", 3_000, 60, size=128)
 import perse_engine.evaluation.leakage as leakage, perse_engine.evaluation.teacher as teacher
