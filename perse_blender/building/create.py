@@ -29,6 +29,22 @@ _TIMES = {
     "paper": "Hours; for a large GPU",
 }
 """What people may expect."""
+CATEGORIES = (
+    ("hair", "Hair", "Styles, lengths and colours"),
+    ("beard", "Beard", "Beards and moustaches"),
+    ("eyebrows", "Eyebrows", "Shapes and colours"),
+    ("eyes", "Eyes", "Shapes and colours"),
+    ("nose", "Nose", "Shapes"),
+    ("mouth", "Mouth", "Shapes and lipstick"),
+    ("face", "Face", "Shapes of the head"),
+    ("skin", "Skin", "Age, freckles, make-up"),
+    ("hat", "Hats", "Hats and caps"),
+    ("glasses", "Glasses", "Glasses and shades"),
+    ("earrings", "Earrings", "Earrings"),
+    ("headphones", "Headphones", "Headphones and earbuds"),
+    ("clothes", "Clothes", "Clothes"),
+)
+"""What the engine's catalogue has, as artists look for it: name, what people read, and what it is."""
 _MOST_PICTURES = 24
 _ICON_SCALE = 6.0
 _LETTER_PX = 8.0
@@ -59,6 +75,13 @@ class PerseCreate(bpy.types.PropertyGroup):
         update=_checked,
     )
     preset: bpy.props.EnumProperty(name="Preset", items=PRESETS, default="standard")
+    categories: bpy.props.EnumProperty(
+        name="Attributes",
+        description="What the avatar learns to change into. Fewer are learnt sooner, and in a smaller file",
+        items=CATEGORIES,
+        options={"ENUM_FLAG"},
+        default={name for name, _, _ in CATEGORIES},
+    )
     out: bpy.props.StringProperty(
         name="Save as", description="The avatar file; beside the photo where this is empty", subtype="FILE_PATH"
     )
@@ -99,7 +122,18 @@ class PERSE_OT_build_avatar(bpy.types.Operator):
                     "this engine plays avatars, and building them needs PyTorch too",
                     "press Install Builder, here or in the add-on's preferences",
                 )
-            job = jobs.build_job(photo, out.with_suffix(".perse").absolute(), wanted.preset, wanted.keeps)
+            if not wanted.categories:
+                raise EngineFailure(
+                    "unknown-category", "no attribute is chosen", "choose some, with Shift for more than one"
+                )
+            some = tuple(name for name, _, _ in CATEGORIES if name in wanted.categories)
+            job = jobs.build_job(
+                photo,
+                out.with_suffix(".perse").absolute(),
+                wanted.preset,
+                wanted.keeps,
+                categories=some if len(some) < len(CATEGORIES) else (),
+            )
             jobs.start(command, job)
         except EngineFailure as failure:
             self.report({"ERROR"}, str(failure))
@@ -215,10 +249,22 @@ class PERSE_PT_create(bpy.types.Panel):
         )
         draw_check(layout, columns)
         layout.label(text=_TIMES[wanted.preset], icon="TIME")
+        _draw_categories(layout, wanted)
         layout.prop(wanted, "keeps")
         _draw_jobs(layout, columns)
         if any(progress.state == RUNNING for _, progress in snapshot()):
             keep_looking()
+
+
+def _draw_categories(layout: bpy.types.UILayout, wanted: PerseCreate) -> None:
+    """What is learnt, in a drawer that says how much of it."""
+    header, body = layout.panel("perse_categories", default_closed=True)
+    count = len(wanted.categories)
+    header.label(text="Attributes  •  " + ("all" if count == len(CATEGORIES) else str(count)))
+    if body is not None:
+        grid = body.grid_flow(columns=3, even_columns=True, align=True)
+        for name, _, _ in CATEGORIES:
+            grid.prop_enum(wanted, "categories", name)
 
 
 def _draw_jobs(layout: bpy.types.UILayout, columns: int) -> None:

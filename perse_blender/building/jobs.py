@@ -70,11 +70,19 @@ class Job:
         return _home() / "jobs" / f"{self.id}.log"
 
 
-def build_job(source: Path, out: Path, preset: str, keeps: bool, *, number: str = "") -> Job:
-    """Building `out` from a photo or a video. Its folder is that which the command line takes, so either resumes it."""
+def build_job(
+    source: Path, out: Path, preset: str, keeps: bool, *, categories: Sequence[str] = (), number: str = ""
+) -> Job:
+    """Building `out` from a photo or a video. Its folder is that which the command line takes, so either resumes it.
+
+    Args:
+        categories: of attributes that are learnt; all where there is none.
+    """
     given = ("--video", str(source)) if source.suffix.lower() in VIDEOS else (str(source),)
     work = out.with_name(f"{out.stem}.{preset}-0.work")
     command = ("build", *given, "--out", str(out), "--preset", preset)
+    if categories:
+        command += ("--categories", ",".join(categories))
     return Job(number or _new_id(), BUILD, out, command, work, preset, keeps)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,9 @@ def wanted(jobs, tmp_path):
     fields = bpy.context.window_manager.perse_create
     fields.photo = str(picture(tmp_path / "wall.png"))
     fields.out, fields.preset, fields.keeps = "", "draft", False
+    every = set(fields.categories)
     yield fields
+    bpy.context.window_manager.perse_create.categories = every  # a test may have loaded another file
     bpy.context.window_manager.perse_create.photo = ""  # another file may be open by now
 
 
@@ -75,6 +78,8 @@ def labels(panel: str) -> list[str]:
         def __getattr__(self, name):
             def called(*args, **settings):
                 texts.extend(str(settings[key]) for key in ("text",) if settings.get(key))
+                if name == "panel":
+                    return Layout(), Layout()
                 if name in ("label", "progress", "template_icon", "prop"):
                     return None
                 return SimpleNamespace(job="", kind="") if name == "operator" else Layout()
@@ -225,6 +230,28 @@ def test_jobs_that_older_versions_remembered_are_read(jobs, tmp_path):
     assert job.arguments == ("build", "/p/me.jpg", "--out", "/p/me.perse", "--preset", "high")
     jobs._remember([job])
     assert jobs.jobs() == [job]
+
+
+def test_only_chosen_attributes_are_learnt(jobs, wanted, part, tmp_path):
+    wanted.photo = str(portrait(tmp_path))
+    wanted.categories = {"hat", "hair"}
+    assert any("2" in text for text in labels("PERSE_PT_create") if text.startswith("Attributes"))
+    bpy.ops.perse.build_avatar()
+    (job,) = jobs.jobs()
+    assert job.arguments[-2:] == ("--categories", "hair,hat")
+    until(lambda: (job.work / "job.json").exists())
+    assert json.loads((job.work / "job.json").read_text())["sources"]["categories"] == "hair,hat"
+    jobs.stop_all()
+    wanted.categories = set()
+    with raises_report("no attribute is chosen"):
+        bpy.ops.perse.build_avatar()
+
+
+def test_the_attributes_to_choose_from_are_the_engines(part):
+    command = [engine_python(), "-m", "perse_engine.cli", "styles", "--json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    offered = {name for name, _, _ in part("building.create").CATEGORIES}
+    assert offered == {style["category"] for style in listed}
 
 
 def test_a_video_is_built_from_as_such(jobs):

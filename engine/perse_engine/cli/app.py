@@ -9,6 +9,7 @@ import typer
 
 from perse_engine.cli.arguments import (
     AvatarFile,
+    Categories,
     Footage,
     HeadModel,
     HoldOut,
@@ -80,13 +81,15 @@ def build(
         typer.Option(help="A folder of edited portraits or videos, named by category and style: hat_red_fez.png, …"),
     ] = None,
     motion: Motion = None,
+    categories: Categories = None,
     json: Json = False,
 ) -> None:
     """Turn a photo, a video or both into an avatar. Run the same command again to resume."""
     from perse_engine.cli.stages import run_build
     from perse_engine.service.sources import Sources
 
-    run_build(photo, out, preset, seed, work, head, Sources(styles, masks, video, hold_out, edits, motion), json)
+    sources = Sources(styles, masks, video, hold_out, edits, motion, categories)
+    run_build(photo, out, preset, seed, work, head, sources, json)
 
 
 @app.command(epilog="Example: perse synthesize me.portrait --out me.dataset --preset draft")

@@ -16,6 +16,10 @@ Masks = Annotated[
     Path | None, typer.Option(help="A folder with masks of your own over the photo: hair.png, ears.png, …")
 ]
 Styles = Annotated[Path | None, typer.Option(help="A file with styles of your own, in the form of catalogue.toml.")]
+Categories = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="What attributes to learn, all by default: hair,hat,glasses."),
+]
 PhotoOrVideo = Annotated[
     Path | None, typer.Argument(metavar="PHOTO", help="A portrait photograph; not needed where there is a --video.")
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +46,25 @@ class Catalogue:
     def indices(self, category: str) -> tuple[int, ...]:
         """Where the styles of `category` are."""
         return tuple(k for k, style in enumerate(self.styles) if style.category == category)
+
+    def only(self, categories: Collection[str]) -> Catalogue:
+        """The same with these categories alone.
+
+        Raises:
+            InputError: unknown-category.
+        """
+        known = [category.name for category in self.categories]
+        for name in categories:
+            if name not in known:
+                raise InputError(
+                    "unknown-category", f"there is no category {name!r}", f"choose some of {', '.join(known)}"
+                )
+        kept = [k for k, style in enumerate(self.styles) if style.category in categories]
+        return Catalogue(
+            tuple(category for category in self.categories if category.name in categories),
+            tuple(self.styles[k] for k in kept),
+            tuple(self.parameters[k] for k in kept),
+        )
 
 
 def load_catalogue() -> Catalogue:

@@ -79,7 +79,7 @@ def build(
     hashes = sources.hashes()
     portrayed = photo_hash(photo) if photo is not None else ""
     order = Order(portrayed, head if head == OPEN_HEAD else photo_hash(Path(head)), preset, seed, hashes)
-    catalogue = shipped_and(sources.styles)  # a wrong table is said before any work is done
+    catalogue = chosen_of(shipped_and(sources.styles), sources)  # a wrong table is said before any work is done
     if sources.edits is not None:
         read_edits(sources.edits)
     if sources.motion is not None:
@@ -199,6 +199,16 @@ def _run(
         stream.write(read_thumbnail(out))
     job.set_state("done", out=str(out.resolve()), avatar=file_hash(out))
     report("write", 1, 1)
+
+
+def chosen_of(catalogue: Catalogue, sources: Sources) -> Catalogue:
+    """What of `catalogue` is learnt.
+
+    Raises:
+        InputError: "unknown-category".
+    """
+    chosen = sources.chosen()
+    return catalogue.only(chosen) if chosen else catalogue
 
 
 def with_edits_of(

@@ -22,6 +22,7 @@ class Sources:
         hold_out: frames of the video that nothing is learnt from, as in `parse_frames`.
         edits: a folder of edited portraits, named by category and style.
         motion: a capture or sequence that the clips perform instead of the motion library.
+        categories: of attributes that are learnt, with commas between; what `edits` show is learnt in any case.
     """
 
     styles: Path | None = None
@@ -30,6 +31,7 @@ class Sources:
     hold_out: str | None = None
     edits: Path | None = None
     motion: Path | None = None
+    categories: str | None = None
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 by field of everything that was given; of words themselves.
@@ -38,11 +40,26 @@ class Sources:
             InputError: as `input_hash`.
         """
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.categories is not None:
+            given["categories"] = ",".join(sorted(self.chosen()))
         return {
             name: value if isinstance(value, str) else input_hash(value)
             for name, value in given.items()
             if value is not None
         }
+
+    def chosen(self) -> frozenset[str]:
+        """The categories that are learnt, by name; none where all are.
+
+        Raises:
+            InputError: "unknown-category", there is no name at all.
+        """
+        if self.categories is None:
+            return frozenset()
+        names = frozenset(part.strip().lower() for part in self.categories.split(",")) - {""}
+        if not names:
+            raise InputError("unknown-category", "no category is named", "write them as hair,hat,glasses")
+        return names
 
     def held_out(self) -> frozenset[int]:
         """The frames of the video that nothing is learnt from.

@@ -19,6 +19,7 @@ from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.clips.animator import posed_vertices
 from perse_engine.clips.wardrobe import Wardrobe
+from perse_engine.heads.figure import Figure
 from perse_engine.surfaces.rasterize import rasterize_mesh
 from perse_engine.training.footprints import Footprints, bilinear
 from perse_engine.training.learner import SLENDER
@@ -39,12 +40,16 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
-PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8, "clothes": 0.65}
+PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8, "locks": 0.67, "clothes": 0.65}
 """The same of parts of the figure."""
 UNSEEN = 0.05
 """Importance of a triangle that no view shows, relative to one that all of them show."""
-UNSEEN_OF: Mapping[str, float] = {"headphones": 0.4}
-"""The same of parts of which every side comes to be seen: hardly any clip shows the inside of a headband."""
+UNSEEN_OF: Mapping[str, float] = {"headphones": 0.4, "locks": 0.12}
+"""The same of parts of which every side comes to be seen: hardly any clip shows the inside of a headband, or the tips
+of long hair, which most frames cut off."""
+STRETCHED = 0.3
+"""Exponent of a slender part's triangle, relative to the median of its part: large ones are not plainer there, as on a
+face, but stretched by one style or another."""
 PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
 """Importance of a plain surface; variation that adds 1 to it; the most that variation adds."""
 DETAIL_RADIUS = 4.0
@@ -168,7 +173,17 @@ def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float
         visible = np.maximum(visible, RARELY_SEEN * _visibility(wardrobe, areas, worn))
     detail = PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL)
     unseen = np.array([UNSEEN_OF.get(part, UNSEEN) for part in parts])[wardrobe.figure.face_parts]
-    return by_label * by_part * detail * (unseen + (1 - unseen) * visible)
+    stretched = _stretched(wardrobe.figure, areas)
+    return by_label * by_part * detail * stretched * (unseen + (1 - unseen) * visible)
+
+
+def _stretched(figure: Figure, areas: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(F,) how much more is wanted of slender parts where styles draw them out, to `areas` at the widest."""
+    more = np.ones(len(areas))
+    for part in SLENDER.intersection(figure.parts):
+        own = figure.face_parts == figure.parts.index(part)
+        more[own] = (areas[own] / np.median(areas[own])) ** STRETCHED
+    return more
 
 
 def covered(wardrobe: Wardrobe, views: Sequence[View], avatar: Avatar) -> NDArray[np.intp]:

@@ -22,7 +22,7 @@ from perse_engine.surfaces.lighting import flat_light
 @pytest.fixture
 def stages(monkeypatch, avatar, tmp_path):
     """Stages that take no time and count how often they ran; `stages.fail` names one that raises an error."""
-    ran = types.SimpleNamespace(names=[], fail={})
+    ran = types.SimpleNamespace(names=[], fail={}, catalogue=None)
 
     def run(name, result=None):
         ran.names.append(name)
@@ -30,11 +30,15 @@ def stages(monkeypatch, avatar, tmp_path):
             raise ran.fail[name]
         return result
 
+    def clips(_portrait, catalogue, *_, **__):
+        ran.catalogue = catalogue
+        return run("clips")
+
     portrait = types.SimpleNamespace(photo=np.zeros((8, 8, 3), np.uint8), crop=(0.0, 0.0, 8.0), light=flat_light())
     monkeypatch.setattr(perse_engine.portraits.fitting, "fit_portrait", lambda *a, **k: run("fit", portrait))
     monkeypatch.setattr(perse_engine.portraits.portrait_files, "save_portrait", lambda *a: None)
     monkeypatch.setattr(perse_engine.portraits.portrait_files, "load_portrait", lambda *a: portrait)
-    monkeypatch.setattr(perse_engine.clips.dataset, "synthesize", lambda *a, **k: run("clips"))
+    monkeypatch.setattr(perse_engine.clips.dataset, "synthesize", clips)
     monkeypatch.setattr(perse_engine.clips.dataset, "load_dataset", lambda *a: None)
     monkeypatch.setattr(perse_engine.training.training, "train", lambda *a, **k: run("train", avatar))
     return ran
@@ -153,6 +157,21 @@ def test_presets_and_seeds_have_folders_of_their_own(tmp_path):
     names = {default_work(tmp_path / "me.perse", preset, seed).name for preset in ("draft", "high") for seed in (0, 1)}
     assert len(names) == 4
     assert all(name.startswith("me.") for name in names)
+
+
+def test_categories_that_are_learnt_are_part_of_the_order(stages, job, tmp_path):
+    job(sources=Sources(categories="hat, hair"))
+    assert {category.name for category in stages.catalogue.categories} == {"hat", "hair"}
+    assert {style.category for style in stages.catalogue.styles} == {"hat", "hair"}
+    job(sources=Sources(categories="hair,hat"))
+    assert stages.names == ["fit", "clips", "train"]
+    with pytest.raises(InputError, match="another sources"):
+        job()
+    for wrong in ("socks", " , "):
+        with pytest.raises(InputError) as caught:
+            job(sources=Sources(categories=wrong), work=tmp_path / "other")
+        assert caught.value.code == "unknown-category"
+    assert not (tmp_path / "other").exists()
 
 
 def test_styles_of_my_own_are_part_of_the_order(stages, job, tmp_path):
