@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ..perse_protocol import EngineFailure
 from .avatar_checks import check_arrays, check_names
 
-VERSION = 2
+VERSION = 3
 THUMBNAIL = "thumbnail.png"
 """The person at rest."""
-READABLE = (1, 2)
+READABLE = (1, 2, 3)
 _LARGEST_HEADER = 1 << 20
 _LARGEST = {"avatar.json": 8 << 20, "tensors.safetensors": 1 << 30}
 _TYPES = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "U8": np.uint8}

@@ -21,6 +21,7 @@ from perse_engine.avatars.precedence import THIN
 from perse_engine.avatars.relighting import own_irradiance, own_light
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import LAYERS, Category, Style
+from perse_engine.avatars.toning import SKIN_PARTS, is_above_skin, skin_likeness
 from perse_engine.cameras import Camera
 from perse_engine.heads.figure import Figure
 
@@ -134,6 +135,19 @@ class Avatar:
     def own_irradiance(self) -> Floats:
         """(N, 3) how much of that light fell on each Gaussian."""
         return own_irradiance(self)
+
+    @cached_property
+    def bare_skin(self) -> Floats:
+        """(M,) in [0, 1], how much of what each entry of a style paints is skin that it lays bare; see `toning`."""
+        looks, figure = self.appearance, self.figure
+        parts = np.array([part in SKIN_PARTS for part in figure.parts], np.bool_)[figure.face_parts[self.triangles]]
+        above = np.repeat(is_above_skin(self.styles, self.categories), np.diff(looks.starts))
+        chosen = np.flatnonzero(parts[looks.gaussians] & above)
+        bare = np.zeros(len(looks.gaussians), np.float32)
+        skin = self.colors[figure.face_parts[self.triangles] == figure.parts.index("skin")]
+        if len(chosen) and len(skin):
+            bare[chosen] = skin_likeness(looks.colors[chosen], np.median(skin, 0))
+        return bare
 
     @cached_property
     def thin(self) -> NDArray[np.bool_]:

@@ -15,10 +15,11 @@ from perse_engine.cameras import Camera
 from perse_engine.heads.head import JOINTS
 
 FORMAT = "perse-avatar"
-VERSION = 2
+VERSION = 3
 
 SliderName = Annotated[str, msgspec.Meta(pattern="^(attr|expr)_[a-z0-9_]+$", max_length=48)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
+Tone = Annotated[float, msgspec.Meta(gt=0.0, le=100.0)]
 PartName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]+$", max_length=48)]
 _FURTHEST = 1e9
 """Pixels or metres; what a camera says beyond it, or below one part in so many, overflows what is computed from it."""
@@ -55,6 +56,7 @@ class StyleEntry(SliderEntry, forbid_unknown_fields=True):
 
     category: PartName
     between: Literal["morph", "grow", "appear"]
+    tone: Annotated[list[Tone], msgspec.Meta(min_length=3, max_length=3)]
 
 
 class CameraEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,7 +83,7 @@ class Document(msgspec.Struct, forbid_unknown_fields=True):
     """The whole of avatar.json."""
 
     format: Literal["perse-avatar"]
-    version: Literal[2]
+    version: Literal[3]
     content: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     name: Text
     head: PartName
@@ -111,6 +113,7 @@ def describe(avatar: Avatar, content: str) -> Document:
             soft_max=s.soft_max,
             hard_min=s.hard_min,
             hard_max=s.hard_max,
+            tone=list(s.tone),
         )
         for s in avatar.styles
     ]
@@ -121,7 +124,7 @@ def describe(avatar: Avatar, content: str) -> Document:
         expressions.append(entry)
     return Document(
         format="perse-avatar",
-        version=2,
+        version=3,
         content=content,
         name=avatar.name,
         head=avatar.head,
@@ -184,7 +187,17 @@ def categories_of(document: Document) -> tuple[Category, ...]:
 def styles_of(document: Document) -> tuple[Style, ...]:
     """The styles as the engine's own type."""
     return tuple(
-        Style(s.slider, s.label, s.category, s.between, s.soft_min, s.soft_max, s.hard_min, s.hard_max)
+        Style(
+            s.slider,
+            s.label,
+            s.category,
+            s.between,
+            s.soft_min,
+            s.soft_max,
+            s.hard_min,
+            s.hard_max,
+            (s.tone[0], s.tone[1], s.tone[2]),
+        )
         for s in document.styles
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -14,6 +16,8 @@ from perse_engine.heads.figure import Figure
 COVERING = 0.72
 """Standard deviation across the surface, in spacings: neighbours overlap without a hole."""
 THICKNESS = 0.16
+ALONG: Mapping[str, float] = {"locks": 3.0}
+"""How many times as long as wide a disc is on parts that consist of strands, which go the way of the texture's rows."""
 
 
 def lay_flat(figure: Figure, sites: Sites) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -21,7 +25,8 @@ def lay_flat(figure: Figure, sites: Sites) -> tuple[NDArray[np.float32], NDArray
 
     A disc is laid on each triangle in the style that makes most of it, and given the bind pose's axes and sizes that
     `placing` turns into this disc when that style is worn: what a style stretches, say a brim, is then round and not a
-    needle, and what has no area in the bind pose, say a lock that waits, is as large as it will be.
+    needle, and what has no area in the bind pose, say a lock that waits, is as large as it will be. On strands it is an
+    ellipse of the same area, as what is seen there changes fast across them and slowly along them.
 
     Returns:
         quaternions (N, 4) w x y z and log_scales (N, 3), the thickness last, in the bind pose.
@@ -41,22 +46,29 @@ def lay_flat(figure: Figure, sites: Sites) -> tuple[NDArray[np.float32], NDArray
         frames = (frames * sites.barycentric[here][..., None]).sum(1)
         gradients = frames[:, 3:12].reshape(-1, 3, 3)
         axes[here] = Rotation.from_quat(frames[:, 12:], scalar_first=True).inv().as_matrix() @ _discs(
-            worn[corners].astype(np.float64)
+            worn[corners].astype(np.float64), figure.uv[figure.uv_faces[sites.triangles[here]]].astype(np.float64)
         )
         stretches[here] = np.linalg.norm(gradients @ axes[here], axis=1).clip(LEAST_STRETCH, MOST_STRETCH)
     quaternions = Rotation.from_matrix(axes).as_quat(scalar_first=True)
-    sizes = np.array([COVERING, COVERING, THICKNESS]) * (widening * sites.spacing)[:, None] / stretches
+    slenderness = np.sqrt([ALONG.get(part, 1.0) for part in figure.parts])[figure.face_parts[sites.triangles]]
+    shapes = np.stack([COVERING * slenderness, COVERING / slenderness, np.full(len(slenderness), THICKNESS)], 1)
+    sizes = shapes * (widening * sites.spacing)[:, None] / stretches
     return quaternions.astype(np.float32), np.log(sizes).astype(np.float32)
 
 
-def _discs(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 3, 3) right-handed columns [along, along, normal] of triangles (n, 3, 3); any axes where one has no area."""
+def _discs(corners: NDArray[np.float64], uv: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 3, 3) right-handed columns of triangles (n, 3, 3): the way in which v of their `uv` (n, 3, 2) grows, the way
+    across, the normal; any axes where a triangle has no area, here or in the texture."""
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     normals = np.cross(first, second)
-    lengths = np.linalg.norm(normals, axis=1), np.linalg.norm(first, axis=1)
-    flat = (lengths[0] > 1e-14) & (lengths[1] > 1e-7)
+    sides = uv[:, 1:] - uv[:, :1]
+    turned = np.sign(sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 1, 0] * sides[:, 0, 1])
+    upwards = (sides[:, 0, :1] * second - sides[:, 1, :1] * first) * turned[:, None]
+    along = np.where((turned != 0)[:, None], upwards, first)
+    lengths = np.linalg.norm(normals, axis=1), np.linalg.norm(along, axis=1)
+    flat = (lengths[0] > 1e-14) & (lengths[1] > 1e-12)
     frames = np.tile(np.eye(3), (len(corners), 1, 1))
     frames[flat, :, 2] = normals[flat] / lengths[0][flat, None]
-    frames[flat, :, 0] = first[flat] / lengths[1][flat, None]
+    frames[flat, :, 0] = along[flat] / lengths[1][flat, None]
     frames[flat, :, 1] = np.cross(frames[flat, :, 2], frames[flat, :, 0])
     return frames

@@ -47,5 +47,11 @@ def _from_1(document: Plain, tensors: bytes) -> tuple[Plain, bytes]:
     return {**document, "version": 2}, safetensors.numpy.save(arrays)
 
 
-STEPS: Mapping[int, Callable[[Plain, bytes], tuple[Plain, bytes]]] = {1: _from_1}
+def _from_2(document: Plain, tensors: bytes) -> tuple[Plain, bytes]:
+    """Version 3 says what tone each style gives skin that other styles lay bare; until then they did not."""
+    styles = [{**style, "tone": [1.0, 1.0, 1.0]} for style in document["styles"]]
+    return {**document, "version": 3, "styles": styles}, tensors
+
+
+STEPS: Mapping[int, Callable[[Plain, bytes], tuple[Plain, bytes]]] = {1: _from_1, 2: _from_2}
 """From each earlier version to a later one."""

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.correctives import correct, correct_backward
+from perse_engine.avatars.toning import active_tones, toned, toned_backward
 
 if TYPE_CHECKING:
     from perse_engine.avatars.avatar import Avatar
@@ -81,7 +82,7 @@ def paint(avatar: Avatar, weights: Floats, presence: Floats, drivers: Floats) ->
     coverages = blocks[: avatar.count]
     correct(avatar.correctives, drivers, colors, offsets)
     looks = avatar.appearance
-    kept = []
+    shades, kept = _shades(avatar, presence), []
     for styles in avatar.painting_order:
         active = np.array([k for k in styles if weights[k] != 0.0 or presence[k] != 0.0], np.int32)
         if not len(active):
@@ -90,7 +91,7 @@ def paint(avatar: Avatar, weights: Floats, presence: Floats, drivers: Floats) ->
         sums = np.zeros((avatar.count, 4), np.float32)
         amounts = _amounts(avatar, active, presence)
         _gather(
-            active, looks.starts, looks.gaussians, amounts, looks.gates, looks.colors, looks.coverage_logits,
+            active, looks.starts, looks.gaussians, amounts, looks.gates, shades, looks.coverage_logits,
             looks.offsets, weights, remains, sums, offsets,
         )  # fmt: skip
         _blend(remains, sums, colors, coverages)
@@ -131,7 +132,29 @@ def paint_backward(
     logits = blocks[: avatar.count]
     logits *= (1 - logits) * coverages
     corrections = correct_backward(avatar.correctives, drivers, colors, offsets)
+    bare = _toning(avatar, presence)
+    if bare is not None:
+        tones = active_tones(avatar.styles, presence)
+        style_colors[bare] = toned_backward(looks.colors[bare], avatar.bare_skin[bare], tones, style_colors[bare])
     return PaintGradients(colors, logits, offsets, style_colors, style_logits, style_offsets, *corrections)
+
+
+def _toning(avatar: Avatar, presence: Floats) -> Ints | None:
+    """The entries of present styles that take on another tone of skin; None where the skin has its own."""
+    if not active_tones(avatar.styles, presence):
+        return None
+    present = np.repeat(presence > 0, np.diff(avatar.appearance.starts))
+    return np.flatnonzero(present & (avatar.bare_skin > 0)).astype(np.int32)
+
+
+def _shades(avatar: Avatar, presence: Floats) -> Floats:
+    """(M, 3) what each entry paints: skin that is laid bare in the tone that the skin has."""
+    bare, looks = _toning(avatar, presence), avatar.appearance
+    if bare is None or not len(bare):
+        return looks.colors
+    shades = looks.colors.copy()
+    shades[bare] = toned(looks.colors[bare], avatar.bare_skin[bare], active_tones(avatar.styles, presence))
+    return shades
 
 
 def _amounts(avatar: Avatar, active: Ints, presence: Floats) -> Floats:

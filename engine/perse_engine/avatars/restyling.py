@@ -143,7 +143,8 @@ def with_mixture(avatar: Avatar, weights: Mapping[str, float], label: str) -> Av
     mixture = _mixed(avatar, shares, presence(avatar.styles, shares))
     betweens = {avatar.styles[k].between for k in numbers}
     between: Between = betweens.pop() if len(betweens) == 1 else "morph"
-    new = Style(slider, label.strip(), category, between)
+    red, green, blue = 1 + sum(shares[k] * (np.array(avatar.styles[k].tone) - 1) for k in numbers)
+    new = Style(slider, label.strip(), category, between, tone=(float(red), float(green), float(blue)))
     figure = dataclasses.replace(
         figure,
         style_directions=np.concatenate([figure.style_directions, figure.style_directions @ shares[:, None]], 2),

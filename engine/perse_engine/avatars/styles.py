@@ -74,6 +74,7 @@ class Style:
         between: how intermediate weights look.
         soft_min, soft_max: the trained range, that a slider shows.
         hard_min, hard_max: the extrapolated range, that values are clamped to.
+        tone: what it multiplies linear red, green and blue of bare skin by; see `toning`.
     """
 
     slider: str
@@ -84,6 +85,7 @@ class Style:
     soft_max: float = 1.0
     hard_min: float = 0.0
     hard_max: float = 1.0
+    tone: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)

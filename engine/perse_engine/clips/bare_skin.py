@@ -9,12 +9,12 @@ import numpy as np
 
 from perse_engine.clips.anatomy import Anatomy
 from perse_engine.clips.canvas import Canvas, dilated
-from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import skin
 from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats, srgb_to_oklab
 from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.grain import find_example, grain
 from perse_engine.surfaces.lighting import encoded, linear

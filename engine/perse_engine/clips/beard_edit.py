@@ -8,12 +8,12 @@ from scipy.spatial import cKDTree
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.beard_regions import coverage
 from perse_engine.clips.canvas import Canvas, Edit, dilated, merged, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.hair_edit import hair_albedo
 from perse_engine.clips.noise import blurred, in_waves, layered_noise, smoothstep, strands, surface_noise
 from perse_engine.clips.parameters import Beard, Hair
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
 from perse_engine.clips.whiskers import SHEETS, SHORT
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 from perse_engine.surfaces.normals import vertex_normals
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.noise import layered_noise, smoothstep
 from perse_engine.clips.parameters import Beard
+from perse_engine.surfaces.colors import Floats
 
 
 def coverage(a: Anatomy, style: Beard, point: Floats, region: Floats, seed: int) -> Floats:

@@ -10,7 +10,6 @@ from perse_engine.clips.brought import Brought, sighted
 from perse_engine.clips.brought_edit import WORN, Bare, Draw, Taken, brought, piece_name, reliefs, take
 from perse_engine.clips.canvas import Canvas, Edit
 from perse_engine.clips.catalogue import Catalogue
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.pieces import Piece
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import rest_figure, skin
@@ -18,6 +17,7 @@ from perse_engine.portraits.again import Sighting
 from perse_engine.portraits.correspondence import Correspondence, find_correspondence
 from perse_engine.portraits.portrait import Portrait
 from perse_engine.portraits.tasks import open_tracker
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.shading import mipmap, render_mipmapped
 
 

@@ -15,7 +15,6 @@ from perse_engine.cameras import Camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.brought import Brought
 from perse_engine.clips.canvas import SPREAD, Canvas, Edit, dilated, merged, sparse_layer
-from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.pieces import Piece
 from perse_engine.clips.relief import relief_mesh, relief_points, relief_texture
@@ -26,6 +25,7 @@ from perse_engine.portraits.again import Sighting
 from perse_engine.portraits.correspondence import Correspondence
 from perse_engine.portraits.matting import guided_filter
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats, srgb_to_oklab
 from perse_engine.surfaces.lighting import encoded, linear
 from perse_engine.surfaces.unproject import Texels, look
 

@@ -10,9 +10,9 @@ import numpy as np
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.beard_edit import beard_color
 from perse_engine.clips.canvas import Canvas, Edit, dilated, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.parameters import Beard, Eyebrows
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.surfaces.filling import fill_holes
 
 RESOLUTION = 8.0  # pixels a millimetre in which hairs are drawn

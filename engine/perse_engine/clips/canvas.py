@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from perse_engine.avatars.toning import skin_likeness
 from perse_engine.cameras import front_camera
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.colors import Floats, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.torso import Torso, find_torso
 from perse_engine.clips.wardrobe import Layer
@@ -21,6 +21,7 @@ from perse_engine.heads.head import NECK
 from perse_engine.heads.posing import joint_transforms, pose_head
 from perse_engine.portraits.light import REACH
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats, oklab_to_srgb, srgb_to_oklab
 from perse_engine.surfaces.lighting import shade
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.occlusion import ambient_occlusion
@@ -214,12 +215,13 @@ class Canvas:
     @cached_property
     def skin_likeness(self) -> Floats:
         """(A, B) in [0, 1]: how much a texel's colour is that of the face rather than of hair, lips or cloth."""
+        return skin_likeness(self.flat_base[:, :3], self.skin_color).reshape(self.base.shape[:2])
+
+    @cached_property
+    def skin_color(self) -> Floats:
+        """(3,) sRGB: the typical colour of this person's face."""
         face = self.part("skin") & (self.region("face") > 0.8) & (self.lips < 0.1)
-        typical = np.median(self.flat_lab[face.reshape(-1)], 0)
-        hue = np.hypot(*(self.flat_lab[:, 1:] - typical[1:]).T)
-        dark = np.abs(self.flat_lab[:, 0] - typical[0])
-        likeness = smoothstep(0.11, 0.05, hue) * smoothstep(0.45, 0.28, dark)
-        return likeness.reshape(self.base.shape[:2])
+        return np.asarray(oklab_to_srgb(np.median(self.flat_lab[face.reshape(-1)], 0)), np.float32)
 
     def lit(self, texels: NDArray[np.integer], albedo: Floats, normals: Floats | None = None) -> Floats:
         """(M, 3) sRGB of what is painted in a colour of its own, as it looks in the photo's light.
@@ -258,11 +260,15 @@ class Canvas:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Edit:
-    """What one style does: it paints `layer`, moves vertices by `move` (V, 3) and joints by `joint_move` (5, 3)."""
+    """What one style does: it paints `layer`, moves vertices by `move` (V, 3) and joints by `joint_move` (5, 3).
+
+    `tone` is what it multiplies linear red, green and blue of skin by, wherever skin is laid bare.
+    """
 
     layer: Layer
     move: Floats
     joint_move: Floats
+    tone: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 def sparse_layer(

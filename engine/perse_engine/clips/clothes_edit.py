@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, dilated, merged, sparse_layer
 from perse_engine.clips.clothes import GRIDS, has, meridians, vee_edge
-from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.hair_under import moves, tucked_under, with_piece
 from perse_engine.clips.materials import matt, weave
 from perse_engine.clips.noise import blurred, layered_noise, smoothstep
@@ -17,6 +16,7 @@ from perse_engine.clips.shadows import cast_shadow
 from perse_engine.clips.torso import Torso
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.clips.worn import Worn, worn
+from perse_engine.surfaces.colors import Floats, hex_to_srgb
 
 
 def clothes(canvas: Canvas, style: Clothes, shape: Floats, seed: int) -> Edit:

@@ -12,7 +12,6 @@ from perse_engine.clips.beard_edit import beard
 from perse_engine.clips.brow_edit import eyebrows
 from perse_engine.clips.canvas import Canvas, Edit
 from perse_engine.clips.clothes import clothes
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.earrings import earrings
 from perse_engine.clips.eyes_edit import eyes
 from perse_engine.clips.face_edit import face
@@ -27,6 +26,7 @@ from perse_engine.clips.pieces import Piece, rigid
 from perse_engine.clips.skin_edit import skin
 from perse_engine.clips.whiskers import whiskers
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats
 
 Worn = Mapping[str, Floats]
 """(V, 3) vertices of each of a category's pieces, by its name, in the style that is painted."""

@@ -8,13 +8,13 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged
-from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.earrings import GRIDS, has
 from perse_engine.clips.hair_under import moves, with_piece
 from perse_engine.clips.materials import glossy, metal, pearl
 from perse_engine.clips.parameters import Earrings
 from perse_engine.clips.shadows import cast_shadow
 from perse_engine.clips.worn import Worn, worn
+from perse_engine.surfaces.colors import Floats, hex_to_srgb
 
 FACETS = np.array([10, 7])
 """Around a cut stone and along it."""

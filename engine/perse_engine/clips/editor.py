@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from perse_engine.avatars.toning import SKIN_PARTS, is_above_skin, skin_likeness
 from perse_engine.clips.anatomy import Anatomy, find_anatomy
 from perse_engine.clips.atlas import HAIR, HEAD, Atlas, layout
 from perse_engine.clips.bare_skin import prepared_canvas
 from perse_engine.clips.bringing import bring
 from perse_engine.clips.brought import Brought
-from perse_engine.clips.canvas import Edit
+from perse_engine.clips.canvas import Canvas, Edit
 from perse_engine.clips.catalogue import Catalogue
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.departments import DEPARTMENTS
 from perse_engine.clips.labels import LABELS, label_faces
 from perse_engine.clips.lashes import EYELASHES, lash_strips, paint_lashes
@@ -24,9 +24,10 @@ from perse_engine.clips.lending import lend, pieces_for
 from perse_engine.clips.lent import LENT, Lender, Lent
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.pieces import Piece
-from perse_engine.clips.wardrobe import Wardrobe
+from perse_engine.clips.wardrobe import Layer, Wardrobe
 from perse_engine.heads.figure import Figure
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.unproject import texel_map
 
 
@@ -60,6 +61,8 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
         worn = {piece.name: piece.mesh.shapes[place] for piece in pieces[style.category]}
         edits.append(DEPARTMENTS[style.category].edit(canvas, parameters, worn, seed))
     base = np.round(np.clip(canvas.base, 0, 1) * 255).astype(np.uint8)
+    above = is_above_skin(catalogue.styles, catalogue.categories)
+    layers = [_with_bare(canvas, e.layer) if over else e.layer for e, over in zip(edits, above, strict=True)]
     count = len(edits)
     vertices = len(figure.vertices)
     moves = np.stack([e.move for e in edits], -1) if count else np.zeros((vertices, 3, 0), np.float32)
@@ -72,14 +75,24 @@ def dress(portrait: Portrait, catalogue: Catalogue) -> Wardrobe:
             style_names=tuple(style.slider for style in catalogue.styles),
         ),
         categories=catalogue.categories,
-        styles=catalogue.styles,
+        styles=tuple(
+            dataclasses.replace(style, tone=edit.tone) for style, edit in zip(catalogue.styles, edits, strict=True)
+        ),
         base=base,
-        layers=tuple(edit.layer for edit in edits),
+        layers=tuple(layers),
         labels=LABELS,
         face_labels=label_faces(canvas),
         head=portrait.head.name,
         licence=portrait.head.licence,
     )
+
+
+def _with_bare(canvas: Canvas, layer: Layer) -> Layer:
+    """`layer`, which says of what it paints on skin how much of it is skin."""
+    on_skin = canvas.part(*SKIN_PARTS).reshape(-1)[layer.texels]
+    typical = canvas.skin_color
+    likeness = np.where(on_skin, skin_likeness(layer.target[:, :3] * np.float32(1 / 255), typical), 0)
+    return dataclasses.replace(layer, bare=np.round(255 * likeness).astype(np.uint8))
 
 
 def lender_of(portrait: Portrait, mask: Floats | None = None) -> Lender:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from perse_engine.clips.canvas import Canvas, Edit, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import smoothstep
 from perse_engine.clips.parameters import Eyes
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE
 from perse_engine.portraits.eyes import iris_relief
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.surfaces.lighting import encoded, linear
 
 DEEPEST, LIGHTEST = 0.22, 1.7  # of an iris's light relative to its middle tone

@@ -7,11 +7,11 @@ from scipy.spatial import cKDTree
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.noise import smoothstep
 from perse_engine.clips.parameters import Face
 from perse_engine.clips.relight import relit
 from perse_engine.clips.wardrobe import LEAST_MOVE
+from perse_engine.surfaces.colors import Floats
 
 RIDGE = 0.02
 """How much a standard deviation of identity is worth avoiding, relative to the fit in centimetres."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.glasses import RIM_VERTICES
 from perse_engine.clips.hair_under import moves
 from perse_engine.clips.materials import glossy, metal
@@ -15,6 +14,7 @@ from perse_engine.clips.parameters import Glasses
 from perse_engine.clips.shadows import SHADE, cast_shadow
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.clips.worn import worn
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 
 
 def glasses(canvas: Canvas, style: Glasses, frame: Floats, lenses: Floats) -> Edit:

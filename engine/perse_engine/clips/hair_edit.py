@@ -7,13 +7,13 @@ from scipy.spatial import cKDTree
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, nothing, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.hair_shapes import SIDES
 from perse_engine.clips.hats import rim_height
 from perse_engine.clips.locks import WAVES, painted
 from perse_engine.clips.noise import in_waves, layered_noise, smoothstep, strands, surface_noise
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.wardrobe import LEAST_MOVE, Layer
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 
 BROWN = np.array([0.36, 0.022, 0.048], np.float32)

@@ -14,13 +14,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.meshes import Accessory, grid_faces
 from perse_engine.clips.noise import smoothstep, value_noise
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.pieces import Piece
 from perse_engine.clips.scalp import COLUMNS, Skull, find_skull
 from perse_engine.heads.head import NECK, ROOT, Head
+from perse_engine.surfaces.colors import Floats
 
 SHEETS = 3
 DOME, UPPER, LOWER = 10, 8, 8

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from perse_engine.clips.canvas import Canvas
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.hair_shapes import SHEETS
 from perse_engine.clips.wardrobe import LEAST_MOVE
+from perse_engine.surfaces.colors import Floats
 
 LAYERED = 4e-3
 """Metres in which pressed layers of hair lie."""

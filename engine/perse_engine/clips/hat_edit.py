@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.hair_edit import over_scalp
 from perse_engine.clips.hair_under import moves, tucked_under, with_piece
 from perse_engine.clips.hats import (
@@ -29,6 +28,7 @@ from perse_engine.clips.parameters import Hat
 from perse_engine.clips.shadows import cast_shadow
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.clips.worn import Worn, worn
+from perse_engine.surfaces.colors import Floats, hex_to_srgb
 
 BELOW = 75 * MILLIMETRE
 """How far below the rim hair is still drawn in."""

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged
-from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.hair_under import moves, tucked_under, with_piece
 from perse_engine.clips.headphones import CUSHION, GRIDS, has
 from perse_engine.clips.materials import glossy, matt, metal, weave
 from perse_engine.clips.parameters import Headphones
 from perse_engine.clips.shadows import cast_shadow
 from perse_engine.clips.worn import Worn, worn
+from perse_engine.surfaces.colors import Floats, hex_to_srgb
 
 
 def headphones(canvas: Canvas, style: Headphones, shape: Floats, seed: int) -> Edit:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from perse_engine.clips.colors import srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.errors import InputError
 from perse_engine.heads.head import LEFT_EYE, RIGHT_EYE
 from perse_engine.portraits.portrait import HairShell, Iris, Portrait
+from perse_engine.surfaces.colors import srgb_to_oklab
 from perse_engine.surfaces.unproject import texel_map
 
 Floats = NDArray[np.float32]

@@ -24,7 +24,7 @@ from perse_engine.clips.relight import relit
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.portraits.portrait import Portrait
 
-PAINTED = {"skin": lent_skin, "eyebrows": lent_brows, "beard": lent_beard}
+PAINTED = {"eyebrows": lent_brows, "beard": lent_beard}
 MOVED = {"face": lent_face, "nose": lent_nose}
 BOTH = {"mouth": (lent_mouth, lent_lips), "clothes": (lent_shoulders, lent_clothes)}
 
@@ -52,6 +52,8 @@ def lend(canvas: Canvas, style: Lent, tile: Tile | None, seed: int) -> Edit:
     category, lender = style.category, style.lender
     if category == "eyes":
         return eyes(canvas, lent_irises(lender, style.label))
+    if category == "skin":
+        return lent_skin(canvas, lender)
     if category == "hair":
         assert tile is not None
         return lent_hair(canvas, style, tile, seed)

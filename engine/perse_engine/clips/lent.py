@@ -9,9 +9,9 @@ from perse_engine.clips.anatomy import Anatomy
 from perse_engine.clips.brought import BETWEEN, LAYER_OF
 from perse_engine.clips.canvas import Canvas
 from perse_engine.clips.catalogue import Catalogue
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.parameters import StyleTable
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats
 
 LENT = "lent_"
 """How the names begin of the parts that carry what somebody lends."""

@@ -10,8 +10,7 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.brow_edit import own_brows
-from perse_engine.clips.canvas import Canvas, dilated, sparse_layer
-from perse_engine.clips.colors import Floats, srgb_to_hex
+from perse_engine.clips.canvas import Canvas, Edit, dilated, sparse_layer
 from perse_engine.clips.lent import Lender
 from perse_engine.clips.mouth_edit import mouth
 from perse_engine.clips.noise import blurred, in_waves, layered_noise, smoothstep
@@ -19,6 +18,7 @@ from perse_engine.clips.parameters import Eyes, Mouth
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.errors import InputError
 from perse_engine.heads.head import NECK
+from perse_engine.surfaces.colors import Floats, srgb_to_hex
 from perse_engine.surfaces.filling import fill_holes
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 
@@ -77,7 +77,7 @@ def lent_beard(canvas: Canvas, lender: Lender) -> Layer:
     return sparse_layer(layer.texels, layer.target[:, :3] / 255, 1.0, layer.strength / 255, onset, 1 / WAVES)
 
 
-def lent_skin(canvas: Canvas, lender: Lender) -> Layer:
+def lent_skin(canvas: Canvas, lender: Lender) -> Edit:
     """The other person's complexion: the face's spots and lines where the photo shows them, its tone everywhere."""
     texels = np.flatnonzero(canvas.part("skin", "bust"))
     hair = np.clip(lender.canvas.photo_masks["hair"], 0, 1)
@@ -99,7 +99,9 @@ def lent_skin(canvas: Canvas, lender: Lender) -> Layer:
     bare = 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)
     on_bust = canvas.part("bust").reshape(-1)[texels]
     bare = np.where(on_bust, bare * canvas.skin_likeness.reshape(-1)[texels], bare)
-    return sparse_layer(texels, color, 1.0, bare.astype(np.float32))
+    layer = sparse_layer(texels, color, 1.0, bare.astype(np.float32))
+    still = (np.zeros_like(canvas.figure.vertices), np.zeros((5, 3), np.float32))
+    return Edit(layer, *still, (float(ratio[0]), float(ratio[1]), float(ratio[2])))
 
 
 def lent_clothes(canvas: Canvas, lender: Lender) -> Layer:

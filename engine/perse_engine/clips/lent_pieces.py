@@ -11,7 +11,6 @@ from perse_engine.clips.atlas import Tile
 from perse_engine.clips.brought import Brought
 from perse_engine.clips.brought_edit import Taken
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.colors import Floats, oklab_to_srgb, srgb_to_hex
 from perse_engine.clips.hair_edit import hair_albedo, pressed, shorn
 from perse_engine.clips.head_warp import carried_over
 from perse_engine.clips.lent import LENT, Lender, Lent
@@ -26,6 +25,7 @@ from perse_engine.heads.head import NECK
 from perse_engine.heads.posing import pose_head
 from perse_engine.portraits.again import Sighting
 from perse_engine.portraits.portrait import Portrait
+from perse_engine.surfaces.colors import Floats, oklab_to_srgb, srgb_to_hex
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.rasterize import rasterize_mesh

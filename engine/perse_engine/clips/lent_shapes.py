@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.face_edit import held, with_all_around
 from perse_engine.clips.head_warp import aligned
 from perse_engine.clips.lent import Lender
@@ -15,6 +14,7 @@ from perse_engine.clips.noise import smoothstep
 from perse_engine.clips.nose_edit import nose_reach
 from perse_engine.clips.wardrobe import LEAST_MOVE
 from perse_engine.heads.head import JAW, LEFT_EYE, RIGHT_EYE
+from perse_engine.surfaces.colors import Floats
 
 Move = tuple[Floats, Floats]
 """How the figure's vertices (V, 3) and its joints (5, 3) move."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, sparse_layer
-from perse_engine.clips.colors import Floats, oklab_to_srgb
 from perse_engine.clips.hair_shapes import (
     DOME,
     ROWS,
@@ -22,6 +21,7 @@ from perse_engine.clips.noise import in_waves, layered_noise, smoothstep, strand
 from perse_engine.clips.parameters import Hair
 from perse_engine.clips.scalp import COLUMNS, WHORL, skull_center
 from perse_engine.clips.wardrobe import Layer
+from perse_engine.surfaces.colors import Floats, oklab_to_srgb
 from perse_engine.surfaces.normals import vertex_normals
 
 WIDTH = {"fine": 1.9, "thick": 2.6, "frizzy": 2.1}

@@ -6,9 +6,9 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas
-from perse_engine.clips.colors import Floats, hex_to_srgb
 from perse_engine.clips.noise import smoothstep, surface_noise, value_noise
 from perse_engine.clips.worn import Worn
+from perse_engine.surfaces.colors import Floats, hex_to_srgb
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 
 AMBIENT_LEFT = 0.25

@@ -6,9 +6,9 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.clips.parameters import Mouth
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 
 FINE = 2.5  # texels: finer than this are the furrows of the lips, coarser their shape in the light
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.noise import smoothstep
 from perse_engine.clips.parameters import Nose
 from perse_engine.clips.relight import relit
 from perse_engine.clips.wardrobe import LEAST_MOVE
+from perse_engine.surfaces.colors import Floats
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 from scipy.spatial import cKDTree
 
-from perse_engine.clips.colors import Floats
 from perse_engine.heads.head import Head
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.normals import vertex_normals
 
 NEIGHBOURS = 6

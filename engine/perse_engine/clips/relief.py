@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from perse_engine.cameras import Camera
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.meshes import Accessory, grid_faces, grid_uv
 from perse_engine.portraits.again import Sighting
+from perse_engine.surfaces.colors import Floats
 
 SIDE = 44
 """Vertices along each side of the sheet."""

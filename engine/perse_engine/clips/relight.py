@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from perse_engine.clips.canvas import Canvas, nothing, sparse_layer
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.wardrobe import Layer
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.lighting import encoded, irradiance, linear
 from perse_engine.surfaces.normals import vertex_normals
 

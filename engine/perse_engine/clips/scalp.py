@@ -8,9 +8,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from perse_engine.clips.anatomy import Anatomy
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.outer_skin import OuterSkin, body_skin, skull_skin
 from perse_engine.heads.head import NECK, Head
+from perse_engine.surfaces.colors import Floats
 
 COLUMNS = 49
 """Around the whorl; the last repeats the first."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.clips.canvas import sparse_layer
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.clips.worn import Worn
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.occlusion import ambient_occlusion
 
 SHADE = np.array([0.055, 0.035, 0.03], np.float32)

@@ -6,11 +6,11 @@ import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
-from perse_engine.clips.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import layered_noise, smoothstep, value_noise
 from perse_engine.clips.parameters import Skin
 from perse_engine.clips.wardrobe import Layer
 from perse_engine.clips.wrinkles import wrinkles
+from perse_engine.surfaces.colors import Floats, hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.surfaces.lighting import encoded, linear
 
 FOLD = np.array([0.36, 0.50, 0.56], np.float32)
@@ -24,8 +24,11 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
     cover = canvas.skin_likeness.reshape(-1)[texels]
     cover = cover * (1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1))
     layers: list[Layer] = []
+    tone = (1.0, 1.0, 1.0)
     if style.tone is not None:
-        layers.append(_toned(canvas, texels, style.tone, style.amount))
+        ratio = _ratio(canvas, style.tone, style.amount)
+        layers.append(_toned(canvas, texels, ratio))
+        tone = (float(ratio[0]), float(ratio[1]), float(ratio[2]))
     point = canvas.flat_position[texels]
     if style.freckles > 0:
         layers.append(_freckled(canvas, texels, lab, cover, point, style.freckles, seed))
@@ -38,15 +41,19 @@ def skin(canvas: Canvas, style: Skin, seed: int) -> Edit:
             painted[:, 0] = np.clip(hue[0] + 0.9 * (lab[:, 0] - canvas.skin_lightness), 0.05, 0.98)
             painted[:, 1:] = hue[1:]
             layers.append(sparse_layer(texels, oklab_to_srgb(painted), 1.0, cover * amount(canvas, point)))
-    return Edit(merged(layers), np.zeros_like(canvas.figure.vertices), np.zeros((5, 3), np.float32))
+    return Edit(merged(layers), np.zeros_like(canvas.figure.vertices), np.zeros((5, 3), np.float32), tone)
 
 
-def _toned(canvas: Canvas, texels: np.ndarray, tone: str, amount: float) -> Layer:
-    """Another albedo in the same light: hairs, pores and shadows on the skin stay, scaled as the skin is."""
+def _ratio(canvas: Canvas, tone: str, amount: float) -> Floats:
+    """(3,) of linear light: skin whose albedo is mixed with `tone` by `amount`, to the person's own."""
     face = (canvas.part("skin") & (canvas.region("face") > 0.8) & (canvas.skin_likeness > 0.7)).reshape(-1)
     side = canvas.portrait.albedo.shape[0]
     own = np.median(linear(canvas.portrait.albedo)[face.reshape(canvas.base.shape[:2])[:side, :side]], 0)
-    ratio = (1 - amount) + amount * linear(hex_to_srgb(tone)) / np.maximum(own, 0.02)
+    return (1 - amount) + amount * linear(hex_to_srgb(tone)) / np.maximum(own, 0.02)
+
+
+def _toned(canvas: Canvas, texels: np.ndarray, ratio: Floats) -> Layer:
+    """Another albedo in the same light: hairs, pores and shadows on the skin stay, scaled as the skin is."""
     shown = linear(canvas.flat_base[texels, :3])
     color = encoded(shown * ratio / (1 + np.maximum(ratio - 1, 0) * shown))  # what is white stays white
     bare = 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)

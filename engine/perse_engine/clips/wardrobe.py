@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from perse_engine.avatars.styles import Category, Style, presence, style_weights
+from perse_engine.avatars.toning import active_tones, toned
 from perse_engine.clips.reach import CELL, Cells, cells_of, marked, shows
 from perse_engine.errors import InputError
 from perse_engine.files import atomic_write
@@ -47,6 +48,8 @@ class Layer:
         strength: (M,) uint8, how far at full presence, 255 is all the way.
         onset: (M,) uint8, the presence x 255 at which this texel begins.
         softness: presence from a texel's onset until it is full, in (0, 1]; onset + softness <= 1.
+        bare: (M,) uint8, how much of the target is skin laid bare, which takes on the tone of the skin's styles; 255 is
+            all of it. None where nothing is.
     """
 
     texels: NDArray[np.int32]
@@ -54,6 +57,17 @@ class Layer:
     strength: Bytes
     onset: Bytes
     softness: float
+    bare: Bytes | None = None
+
+    def shade(self, tones: Sequence[tuple[float, Floats]]) -> Bytes:
+        """The target (M, 4) where the skin has other `tones`, as `avatars.toning.active_tones`."""
+        if self.bare is None or not tones:
+            return self.target
+        skin = np.flatnonzero(self.bare)
+        shade, unit = self.target.copy(), np.float32(1 / 255)
+        changed = toned(self.target[skin, :3] * unit, self.bare[skin] * unit, tones)
+        shade[skin, :3] = np.round(np.clip(changed, 0, 1) * 255)
+        return shade
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,6 +126,7 @@ class Wardrobe:
 
     def _paint(self, atlas: Floats, presences: Floats) -> None:
         """Paint over the base in `atlas` (A B, 4), of which only the texels of present layers are looked at."""
+        tones = active_tones(self.styles, presences)
         for category in self.categories:
             active = [k for k, s in enumerate(self.styles) if s.category == category.name and presences[k] > 0]
             total = float(presences[active].sum())
@@ -123,7 +138,7 @@ class Wardrobe:
                     atlas,
                     layer.texels,
                     below,
-                    layer.target,
+                    layer.shade(tones),
                     layer.strength,
                     layer.onset,
                     np.float32(presences[k] / total),
@@ -235,7 +250,7 @@ _FIGURE_ARRAYS = (
     "weights",
     "joints",
 )
-_VERSION = 1
+_VERSION = 2
 
 
 def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
@@ -250,6 +265,8 @@ def save_wardrobe(wardrobe: Wardrobe, path: Path) -> None:
     for k, layer in enumerate(wardrobe.layers):
         for name in _LAYER_ARRAYS:
             tensors[f"layer.{k}.{name}"] = np.ascontiguousarray(getattr(layer, name))
+        if layer.bare is not None:
+            tensors[f"layer.{k}.bare"] = layer.bare
     document = {
         "version": _VERSION,
         "parts": figure.parts,
@@ -285,7 +302,7 @@ def load_wardrobe(path: Path) -> Wardrobe:
         raise InputError(
             "not-a-wardrobe", f"{path} cannot be read as a wardrobe ({error})", "synthesize the clips again"
         ) from error
-    styles = tuple(Style(**style) for style in document["styles"])
+    styles = tuple(Style(**{**style, "tone": tuple(style["tone"])}) for style in document["styles"])
     figure = Figure(
         **{name: tensors[f"figure.{name}"] for name in _FIGURE_ARRAYS},
         parts=tuple(document["parts"]),
@@ -293,7 +310,11 @@ def load_wardrobe(path: Path) -> Wardrobe:
         style_names=tuple(style.slider for style in styles),
     )
     layers = tuple(
-        Layer(**{name: tensors[f"layer.{k}.{name}"] for name in _LAYER_ARRAYS}, softness=softness)
+        Layer(
+            **{name: tensors[f"layer.{k}.{name}"] for name in _LAYER_ARRAYS},
+            softness=softness,
+            bare=tensors.get(f"layer.{k}.bare"),
+        )
         for k, softness in enumerate(document["softness"])
     )
     return Wardrobe(

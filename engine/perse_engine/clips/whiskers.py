@@ -12,12 +12,12 @@ from scipy.sparse import coo_matrix
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
 from perse_engine.clips.beard_regions import coverage
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.meshes import Accessory
 from perse_engine.clips.noise import smoothstep, value_noise
 from perse_engine.clips.parameters import Beard
 from perse_engine.clips.pieces import Piece
 from perse_engine.heads.head import Head
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.normals import vertex_normals
 
 SHEETS = 2

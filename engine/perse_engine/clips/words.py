@@ -13,10 +13,10 @@ from PIL import ImageColor
 
 from perse_engine.avatars.styles import Category, Style
 from perse_engine.clips.catalogue import SHIPPED, Catalogue, load_catalogue
-from perse_engine.clips.colors import srgb_to_hex
 from perse_engine.clips.parameters import PARAMETERS
 from perse_engine.clips.variations import Slots, Table, Word, load_slots
 from perse_engine.errors import InputError
+from perse_engine.surfaces.colors import srgb_to_hex
 
 SILENT = frozenset(("a", "an", "and", "in", "of", "on", "the", "with", "very", "pair"))
 USUAL: Mapping[str, tuple[str, tuple[str, ...]]] = {

@@ -12,8 +12,8 @@ from scipy.ndimage import distance_transform_edt
 
 from perse_engine.clips.atlas import layout
 from perse_engine.clips.canvas import Canvas, sparse_layer
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.wardrobe import Layer
+from perse_engine.surfaces.colors import Floats
 from perse_engine.surfaces.normals import vertex_normals
 from perse_engine.surfaces.occlusion import ambient_occlusion
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from perse_engine.clips.anatomy import MILLIMETRE, Anatomy
-from perse_engine.clips.colors import Floats
 from perse_engine.clips.noise import layered_noise, smoothstep
+from perse_engine.surfaces.colors import Floats
 
 Curve = tuple[tuple[float, float], tuple[float, float], tuple[float, float], float, float]
 """Start, middle and end as x outwards and y upwards in millimetres, then half-width and depth."""

@@ -40,7 +40,7 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
-PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8, "locks": 0.67, "clothes": 0.65}
+PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8, "locks": 0.6, "clothes": 0.65}
 """The same of parts of the figure."""
 UNSEEN = 0.05
 """Importance of a triangle that no view shows, relative to one that all of them show."""
@@ -127,7 +127,7 @@ def _bounded(avatar: Avatar) -> Floats:
     for part in np.unique(parts):
         own = parts == part
         largest = LARGEST_OF.get(avatar.figure.parts[part], LARGEST)
-        bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2]) + np.log(largest))
+        bounded[own, :2] = np.minimum(bounded[own, :2], np.median(bounded[own, :2], 0) + np.log(largest))
     return bounded
 
 

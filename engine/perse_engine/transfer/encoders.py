@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perse_engine.clips.colors import srgb_to_oklab
 from perse_engine.errors import InputError
+from perse_engine.surfaces.colors import srgb_to_oklab
 
 Floats = NDArray[np.float32]
 

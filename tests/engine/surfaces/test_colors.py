@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perse_engine.clips.colors import hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 from perse_engine.clips.noise import layered_noise, smoothstep, strands, value_noise
+from perse_engine.surfaces.colors import hex_to_srgb, oklab_to_srgb, srgb_to_oklab
 
 channel = st.floats(0, 1, width=32)
 
