@@ -80,14 +80,15 @@ class Learner:
         """Begin at `start`; pictures are drawn and compared on the torch `device`.
 
         Args:
-            held: indices of Gaussians that keep about their colour. What hair covers is known from the texture; what
-                little of it shines through would otherwise take the colour of the hair, step by step.
+            held: indices of Gaussians that keep about their colour, in every style of the skin too. What hair covers is
+                known from the texture; what little of it shines through would otherwise take the colour of the hair,
+                step by step.
             only: rows of parameters, by name, that may change; everything else stays as it is, to the last bit.
             team: whose every process learns from a lesson of its own and takes the same step.
         """
         self._team = team
         self._only = only
-        self._held = np.zeros(0, np.int64) if held is None else held
+        self._held = {} if held is None else {"colors": held, "style_colors": _entries_of_skin(start, held)}
         self._device = torch.device(device)
         parts = np.array([0.0 if part in SLENDER else LARGER for part in start.figure.parts], np.float32)
         self._larger = parts[start.figure.face_parts[start.triangles]][:, None]
@@ -150,8 +151,9 @@ class Learner:
             for rows in moving[name]:
                 adam_step(values, slopes[name], moments, anchors, pace.rate * decay, pace.pull * decay, rows)
                 self._bound(name, values, anchors, rows)
-            if name == "colors":
-                values[self._held] += np.float32(HELD) * (anchors[self._held] - values[self._held])
+            if name in self._held:
+                held = self._held[name]
+                values[held] += np.float32(HELD) * (anchors[held] - values[held])
 
     def _free(self, name: str, rows: Sequence[slice]) -> Iterator[slice]:
         """What of `rows` may change."""
@@ -179,6 +181,13 @@ class Learner:
             tensor = getattr(self._parameters, field.name)
             if tensor.numel():
                 yield field.name, tensor
+
+
+def _entries_of_skin(avatar: Avatar, gaussians: NDArray[np.integer]) -> NDArray[np.intp]:
+    """The entries, on these `gaussians`, of styles that are painted on the skin."""
+    looks, skin = avatar.appearance, {category.name for category in avatar.categories if category.layer == "skin"}
+    own = np.repeat([style.category in skin for style in avatar.styles], np.diff(looks.starts))
+    return np.flatnonzero(own & np.isin(looks.gaussians, gaussians))
 
 
 def gradients_of(avatar: Avatar, lesson: Lesson) -> dict[str, Floats]:
