@@ -126,6 +126,23 @@ def test_what_is_held_keeps_about_its_colour(tmp_path):
     assert np.median(moved[1::2]) > 0.05
 
 
+def test_held_skin_keeps_about_its_colour_in_every_style_of_the_skin(tmp_path):
+    _, start, views = make_task()
+    categories = tuple(dataclasses.replace(c, layer="skin") if c.name == "hair" else c for c in start.categories)
+    start = dataclasses.replace(start, categories=categories)
+    held = np.arange(0, start.count, 2)
+    preset = dataclasses.replace(QUICK, steps=60)
+    trained = train_views(start, views, None, preset, tmp_path, seed=0, progress=silent, held=held)
+    moved = np.abs(trained.appearance.colors - start.appearance.colors).max(1)
+    kept = np.isin(start.appearance.gaussians, held)
+    skin, hat = (
+        np.isin(np.arange(len(moved)), np.r_[slices]) for slices in (_entries(start, 1, 2), _entries(start, 3))
+    )
+    assert moved[kept & skin].max() < 0.05
+    assert np.median(moved[~kept & skin]) > 0.05
+    assert np.median(moved[kept & hat]) > 0.05
+
+
 def test_styles_that_repaint_much_are_dwelt_upon():
     _, start, views = make_task()
     small = dataclasses.replace(start.styles[3], slider="attr_hat_pin")
