@@ -13,6 +13,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit("build.py: old-python: this Python is too old; run build.py with Python 3.11 or newer")
 
 import argparse
+import concurrent.futures
 import ctypes
 import dataclasses
 import hashlib
@@ -23,6 +24,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import tomllib
 import xml.etree.ElementTree
@@ -453,6 +455,15 @@ def normalise_zip(source: Path, target: Path) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Suite:
+    """One run of pytest: its name, its command, and what its environment has beside the usual."""
+
+    name: str
+    command: Sequence[Part]
+    places: dict[str, Part]
+
+
+@dataclasses.dataclass(frozen=True)
 class SuiteResult:
     """What one run of pytest counted."""
 
@@ -469,7 +480,7 @@ def test(series: str | None, arguments: Sequence[str], *, slow: bool) -> None:
         arguments = ["-m", "not slow", *arguments]
     paths = [argument for argument in arguments if suite_of(argument)]
     chosen = [suite for suite in SUITES if not paths or suite in map(suite_of, paths)]
-    results: list[SuiteResult] = []
+    planned: list[Suite] = []
     for version in BPYS if series == "all" else [series]:
         bpy, environment = setup(version)
         places: dict[str, Part] = {"PERSE_ENGINE": tool("perse"), "PERSE_TEST_BLENDER": python_of(environment)}
@@ -477,13 +488,14 @@ def test(series: str | None, arguments: Sequence[str], *, slow: bool) -> None:
             places["PERSE_TEST_ZIP"] = package(environment)
         for suite in chosen:
             # The engine knows no Blender, so one run serves every release.
-            if (suite == "engine" and results) or not any((ROOT / "tests" / suite).rglob("test_*.py")):
+            if (suite == "engine" and planned) or not any((ROOT / "tests" / suite).rglob("test_*.py")):
                 continue
             name = suite if suite == "engine" else f"{suite} ({bpy.series})"
             interpreter = python_of(environment if suite == "blender" else ENGINE)
             mine = [argument for argument in arguments if suite_of(argument) in (suite, None)]
             whole = [] if paths else [f"tests/{suite}"]
-            results.append(run_suite(name, words(interpreter, "-m", "pytest", "-q", *mine, *whole), **places))
+            planned.append(Suite(name, words(interpreter, "-m", "pytest", "-q", *mine, *whole), places))
+    results = run_suites(planned)
     say(f"\n{'suite':<20} passed  failed  skipped  seconds")
     for r in results:
         say(f"{r.name:<20} {r.passed:>6} {r.failed:>7} {r.skipped:>8} {r.seconds:>8.0f}")
@@ -500,24 +512,45 @@ def suite_of(argument: str) -> str | None:
     return path.relative_to(ROOT / "tests").parts[0] if inside else None
 
 
-def run_suite(name: str, command: Sequence[Part], **extra: Part) -> SuiteResult:
+def run_suites(planned: Sequence[Suite]) -> list[SuiteResult]:
+    """The engine's suite beside the others, which follow each other: neither knows of the other, and each waits often
+    for what only one processor does. Every line then says whose it is."""
+    lanes = [[suite for suite in planned if (suite.name == "engine") == first] for first in (True, False)]
+    if not all(lanes):
+        return [run_suite(suite) for suite in planned]
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+        done = list(pool.map(lambda lane: [run_suite(suite, f"{suite.name:<16}| ") for suite in lane], lanes))
+    return [result for lane in done for result in lane]
+
+
+def run_suite(suite: Suite, prefix: str = "") -> SuiteResult:
     """One pytest process, with per-user folders of its own so that nothing of the person's is read or written."""
+    name = suite.name
     say(f"\n== {name}")
     report = BUILD / "tests" / f"{re.sub('[^a-z0-9.]+', '-', name).strip('-')}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        private = clean_environment(BLENDER_USER_RESOURCES=folder, **extra)
-        whole = [*map(str, command), f"--junitxml={report}"]
-        try:
-            status = subprocess.run(whole, cwd=ROOT, env=private, timeout=SUITE_LIMIT_S).returncode
-        except subprocess.TimeoutExpired:
+        private = clean_environment(BLENDER_USER_RESOURCES=folder, **suite.places)
+        whole = [*map(str, suite.command), f"--junitxml={report}"]
+        out, err = (subprocess.PIPE, subprocess.STDOUT) if prefix else (None, None)
+        with subprocess.Popen(
+            whole, cwd=ROOT, env=private, stdout=out, stderr=err, text=True, errors="replace"
+        ) as process:
+            timer = threading.Timer(SUITE_LIMIT_S, process.kill)
+            timer.start()
+            try:
+                for line in process.stdout or ():
+                    say(f"{prefix}{line.rstrip()}")
+                status = process.wait()
+            finally:
+                timer.cancel()
+        if time.monotonic() - started >= SUITE_LIMIT_S:
             say(f"{name}: stopped after {SUITE_LIMIT_S} s")
-            status = -1
     seconds = time.monotonic() - started
-    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
-    counts = {} if suite is None else suite.attrib
+    found = xml.etree.ElementTree.parse(report).getroot().find("testsuite") if report.exists() else None
+    counts = {} if found is None else found.attrib
     total, failures, errors, skipped = (int(counts.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
     # A crash after the report was written counts as a failure too; 5 means that the options chose no test.
     failed = failures + errors or int(status not in (0, 5))
