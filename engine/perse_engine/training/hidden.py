@@ -1,13 +1,12 @@
-"""What lies behind skin or bust, and so must not show.
+"""What lies behind skin, bust or the person's own hair, and so must not show.
 
 A dress over a back of the same white may stay full of gaps, and no picture tells; then long hair falls down that back,
-and shows through the dress in front as dark specks. So while it learns, an avatar is drawn with everything that is
-hidden in the colour of the background, which changes with every lesson: a gap is then wrong at once.
+and shows through the dress in front as dark specks. Own hair may let a little of the scalp through, until a style makes
+the skin dark. So while it learns, an avatar is drawn with everything that is hidden in the colour of the background,
+which changes with every lesson: a gap is then wrong at once.
 """
 
 from __future__ import annotations
-
-import functools
 
 import cv2
 import numpy as np
@@ -16,41 +15,68 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import Stance
 from perse_engine.cameras import Camera
-from perse_engine.heads.figure import Figure
 from perse_engine.surfaces.rasterize import rasterize_mesh
 
 SOLID = ("skin", "bust")
 """Parts of the figure that nobody can look through, whatever is worn."""
+HAIR = "hair"
+"""The part that is the person's own hair: nobody looks through most of it until a style takes it off."""
+OPAQUE, THINNED = 0.95, 0.1
+"""Coverage from which on hair is solid; by how much less of it there is where a style takes it off."""
 LONGER_SIDE = 128
 """Pixels of the depth that is looked up: 2 ms on two cores."""
-MARGIN = 0.006
-"""Metres behind the deepest of nine neighbouring pixels from which a Gaussian is hidden: what it may be off by."""
+MARGIN, UNDER_HAIR = 0.006, 0.002
+"""Metres behind the deepest of nine neighbouring pixels from which a Gaussian is hidden: what it may be off by. Less
+where all of them are hair: a fringe lies close to the forehead, which is not part of it."""
 
 
-def hidden(avatar: Avatar, stance: Stance, means: NDArray[np.float32], camera: Camera) -> NDArray[np.bool_]:
-    """Which Gaussians of `avatar` lie well behind its skin or bust as `camera` sees them.
+class Hiding:
+    """What hides in one avatar, found out before it is trained."""
 
-    Args:
-        avatar: of whose figure the parts `SOLID` hide.
-        stance: its pose.
-        means: (n, 3) metres, where the Gaussians are.
-        camera: from where they are looked at.
+    def __init__(self, avatar: Avatar) -> None:
+        """Look at `avatar` as its texture says it is."""
+        figure, looks = avatar.figure, avatar.appearance
+        named = [k for k, part in enumerate(figure.parts) if part in SOLID]
+        self._solid = figure.faces[np.isin(figure.face_parts, named)]
+        hair = (
+            figure.face_parts == figure.parts.index(HAIR) if HAIR in figure.parts else np.zeros(len(figure.faces), bool)
+        )
+        on_hair = hair[avatar.triangles]
+        covered = np.full(len(figure.vertices), np.inf, np.float32)
+        coverage = _coverage(avatar.coverage_logits[on_hair])
+        np.minimum.at(covered, avatar.corners[on_hair], coverage[:, None])
+        known = np.where(np.isfinite(covered), covered, 0)
+        opaque = hair & (known[figure.faces] >= OPAQUE).all(1)
+        self._with_hair = np.concatenate([self._solid, figure.faces[opaque]])
+        thinned = _coverage(avatar.coverage_logits)[looks.gaussians] - _coverage(looks.coverage_logits) > THINNED
+        bared = on_hair[looks.gaussians] & thinned
+        self._taking_off = np.array([bool(bared[looks.of(k)].any()) for k in range(len(avatar.styles))], np.bool_)
 
-    Returns:
-        (n,); False for what `camera` does not see at all.
-    """
-    scale = LONGER_SIDE / max(camera.width, camera.height)
-    small = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
-    depth = rasterize_mesh(stance.frames[:, :3], _solid_faces(avatar.figure), small).depth
-    deepest = cv2.dilate(depth, np.ones((3, 3), np.uint8))
-    x, y, z = small.project(means).T
-    seen = (z > small.near) & (x >= 0) & (x < small.width) & (y >= 0) & (y < small.height)
-    behind: NDArray[np.bool_] = np.zeros(len(means), np.bool_)
-    behind[seen] = z[seen] > deepest[y[seen].astype(np.intp), x[seen].astype(np.intp)] + MARGIN
-    return behind
+    def hidden(self, stance: Stance, means: NDArray[np.float32], camera: Camera) -> NDArray[np.bool_]:
+        """Which Gaussians lie well behind skin, bust or own hair as `camera` sees them.
+
+        Args:
+            stance: the avatar's pose and styles.
+            means: (n, 3) metres, where the Gaussians are.
+            camera: from where they are looked at.
+
+        Returns:
+            (n,); False for what `camera` does not see at all.
+        """
+        faces = self._solid if (stance.presence[self._taking_off] > 0).any() else self._with_hair
+        scale = LONGER_SIDE / max(camera.width, camera.height)
+        small = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
+        fragments = rasterize_mesh(stance.frames[:, :3], faces, small)
+        around = np.ones((3, 3), np.uint8)
+        margin = np.where(fragments.triangle >= len(self._solid), UNDER_HAIR, MARGIN).astype(np.float32)
+        limit = cv2.dilate(fragments.depth, around) + cv2.dilate(margin, around)
+        x, y, z = small.project(means).T
+        seen = (z > small.near) & (x >= 0) & (x < small.width) & (y >= 0) & (y < small.height)
+        behind: NDArray[np.bool_] = np.zeros(len(means), np.bool_)
+        behind[seen] = z[seen] > limit[y[seen].astype(np.intp), x[seen].astype(np.intp)]
+        return behind
 
 
-@functools.lru_cache(maxsize=2)
-def _solid_faces(figure: Figure) -> NDArray[np.integer]:
-    """The faces of `SOLID` parts, the same in every step of a training."""
-    return figure.faces[np.isin(figure.face_parts, [k for k, part in enumerate(figure.parts) if part in SOLID])]
+def _coverage(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The share that hides of what lies behind."""
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)

@@ -17,7 +17,7 @@ from perse_engine.avatars.torch_decode import Parameters, decode_torch, paramete
 from perse_engine.errors import PerseError
 from perse_engine.splatting.torch_op import rasterize_torch
 from perse_engine.training.adam import adam_step, fresh_moments
-from perse_engine.training.hidden import hidden
+from perse_engine.training.hidden import Hiding
 from perse_engine.training.losses import picture_loss
 from perse_engine.training.several import ALONE, Team
 from perse_engine.training.views import Lesson
@@ -90,6 +90,7 @@ class Learner:
         self._only = only
         self._held = {} if held is None else {"colors": held, "style_colors": _entries_of_skin(start, held)}
         self._device = torch.device(device)
+        self._hiding = Hiding(start)
         parts = np.array([0.0 if part in SLENDER else LARGER for part in start.figure.parts], np.float32)
         self._larger = parts[start.figure.face_parts[start.triangles]][:, None]
         self._parameters = parameters_of(start)
@@ -119,7 +120,7 @@ class Learner:
             WorkerLost: as `Team.average`; nothing has moved.
         """
         stance = _stance(self._shared, lesson)
-        loss = _loss(self._shared, stance, self._parameters, lesson, self._device)
+        loss = _loss(self._shared, stance, self._parameters, lesson, self._hiding, self._device)
         value = np.array([float(loss.detach())], np.float32)
         active = (stance.weights != 0) | (stance.presence != 0)
         lost, *shown = self._team.union(np.concatenate([~np.isfinite(value), active]))
@@ -195,7 +196,7 @@ def gradients_of(avatar: Avatar, lesson: Lesson) -> dict[str, Floats]:
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
     stance = _stance(shared, lesson)
-    _loss(shared, stance, parameters, lesson, torch.device("cpu")).backward()
+    _loss(shared, stance, parameters, lesson, Hiding(avatar), torch.device("cpu")).backward()
     named = ((field.name, getattr(parameters, field.name)) for field in dataclasses.fields(Parameters))
     return {name: tensor.grad.numpy() for name, tensor in named if tensor.numel() and tensor.grad is not None}
 
@@ -205,7 +206,7 @@ def loss_of(avatar: Avatar, lesson: Lesson) -> float:
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
     stance = _stance(shared, lesson)
-    return float(_loss(shared, stance, parameters, lesson, torch.device("cpu")).detach())
+    return float(_loss(shared, stance, parameters, lesson, Hiding(avatar), torch.device("cpu")).detach())
 
 
 def _stance(avatar: Avatar, lesson: Lesson) -> Stance:
@@ -213,14 +214,16 @@ def _stance(avatar: Avatar, lesson: Lesson) -> Stance:
     return take_stance(avatar, lesson.state, lesson.camera.position())
 
 
-def _loss(avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson, device: torch.device) -> Tensor:
+def _loss(
+    avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson, hiding: Hiding, device: torch.device
+) -> Tensor:
     """How far `avatar`, which shares the memory of `parameters`, is from what `lesson` shows."""
     decoded = decode_torch(avatar, stance, parameters)
     means, quaternions, scales, opacities, colors = (tensor.to(device) for tensor in decoded)
     background, target, matte, weights = (
         torch.from_numpy(array).to(device) for array in (lesson.background, lesson.target, lesson.matte, lesson.weights)
     )
-    behind = torch.from_numpy(hidden(avatar, stance, decoded[0].detach().numpy(), lesson.camera)).to(device)
+    behind = torch.from_numpy(hiding.hidden(stance, decoded[0].detach().numpy(), lesson.camera)).to(device)
     colors = torch.where(behind[:, None], background, colors)
     color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
     composed = color + (1 - alpha)[..., None] * background

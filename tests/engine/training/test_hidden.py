@@ -1,6 +1,9 @@
 """What lies behind skin must not show, and while an avatar learns it is told so."""
 
 import dataclasses
+import importlib.util
+import types
+from pathlib import Path
 
 import numpy as np
 
@@ -10,11 +13,24 @@ from perse_engine.avatars.initial import bare_figure, head_center, initial_avata
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.heads.head import Head
-from perse_engine.training.hidden import hidden
+from perse_engine.training.hidden import Hiding
 from perse_engine.training.learner import gradients_of
 from perse_engine.training.views import Lesson
 
 SIDE = 96
+
+
+def _ball() -> types.ModuleType:
+    path = Path(__file__).parents[1] / "avatars" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("ball", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+BALL = _ball()
 
 
 def a_head(open_head: Head) -> Avatar:
@@ -28,7 +44,7 @@ def around(avatar: Avatar, yaw: float) -> Camera:
 def hidden_from(avatar: Avatar, camera: Camera) -> np.ndarray:
     means = decode(avatar, AvatarState()).means
     assert len(means) == avatar.count
-    return hidden(avatar, take_stance(avatar, AvatarState()), means, camera)
+    return Hiding(avatar).hidden(take_stance(avatar, AvatarState()), means, camera)
 
 
 def test_the_back_of_a_head_is_hidden_from_ahead_and_its_face_from_behind(open_head: Head) -> None:
@@ -67,3 +83,32 @@ def test_gaps_are_wrong_even_over_a_back_of_the_same_colour(open_head: Head) -> 
     pulls = slopes["coverage_logits"][seen]
     assert -pulls[pulls < 0].sum() > 20 * pulls[pulls > 0].sum()
     assert np.abs(slopes["colors"][behind]).max() == 0
+
+
+def test_own_hair_hides_until_a_style_takes_it_off() -> None:
+    """The ball's cap as own hair, which the fourth style makes transparent and the second recolours."""
+    ball = BALL.make_avatar(3000)
+    looks = ball.appearance
+    on_cap = ball.figure.face_parts[ball.triangles] == 1
+    logits = np.full(len(looks.gaussians), 6, np.float32)
+    taken_off = looks.of(3)
+    logits[taken_off] = -6
+    avatar = dataclasses.replace(
+        ball,
+        figure=dataclasses.replace(ball.figure, parts=("skin", "hair")),
+        coverage_logits=np.full(ball.count, 6, np.float32),
+        offsets=np.zeros_like(ball.offsets),
+        appearance=dataclasses.replace(looks, coverage_logits=logits),
+    )
+    above = avatar.neutral_camera.fitted(SIDE, SIDE).orbited(np.zeros(3), 0.0, 75.0, 0.0)
+    hiding = Hiding(avatar)
+    means = avatar.figure.vertices[avatar.corners].mean(1).astype(np.float32)
+    under = ~on_cap & (means[:, 1] > 0.085)
+
+    def hidden_with(**sliders: float) -> np.ndarray:
+        return hiding.hidden(take_stance(avatar, AvatarState(sliders)), means, above)
+
+    assert hidden_with()[under].mean() > 0.95
+    assert hidden_with(attr_hair_red=1.0)[under].mean() > 0.95
+    assert not hidden_with(attr_hat_cap=0.3)[under].any()
+    assert not hidden_with()[on_cap & (means[:, 1] > 0.09)].any()
