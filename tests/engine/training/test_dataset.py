@@ -143,7 +143,7 @@ def test_no_style_draws_the_tips_of_locks_out(dataset):
         shape = (start.corners, start.barycentric, start.offsets, start.quaternions, start.log_scales)
         longest[name] = place(frames, *shape, start.low_pass, own).scales.max(1)
     assert longest["cap"].max() > 1.6 * np.median(longest["cap"])
-    assert longest["locks"].max() <= 1.01 * LONGEST * np.median(longest["cap"])
+    assert longest["locks"].max() <= 1.01 * LONGEST * np.median(longest["locks"])  # they are laid along, so longer
     assert np.median(longest["locks"]) > 0.9 * np.median(longest["cap"])
 
 
