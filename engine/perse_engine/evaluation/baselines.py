@@ -28,6 +28,7 @@ from perse_engine.evaluation.subject import Subject, avatar_subject
 from perse_engine.progress import Progress
 from perse_engine.training.adam import Moments, adam_step
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
+from perse_engine.training.hidden import Hiding
 from perse_engine.training.learner import PACES, Pace, gradients_of
 from perse_engine.training.presets import Preset
 from perse_engine.training.schedule import Schedule
@@ -139,14 +140,14 @@ def train_basis(
         return basis
     anchors = {name: array.copy() for name, array in basis.arrays.items()}
     moments = {name: Moments(np.zeros_like(array), np.zeros_like(array)) for name, array in basis.arrays.items()}
-    schedule = Schedule(preset.steps)
+    schedule, hiding = Schedule(preset.steps), Hiding(course.start)
     lessons = Lessons(course.views, course.photo, preset, seed, course.recorded)
     for step in range(preset.steps):
         if step % STEPS_BETWEEN_REPORTS == 0:
             progress(STAGE, step, preset.steps)
         lesson = lessons.at(step)
         decay = schedule.decay(step)
-        slopes = gradients_of(basis.avatar_at(lesson.state), lesson)
+        slopes = gradients_of(basis.avatar_at(lesson.state), lesson, hiding)
         for name, row, gradient in basis.shared_out(lesson.state, slopes):
             pace = _pace(name)
             arrays = (basis.arrays[name], moments[name].mean, moments[name].square, anchors[name])

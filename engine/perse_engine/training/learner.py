@@ -191,22 +191,25 @@ def _entries_of_skin(avatar: Avatar, gaussians: NDArray[np.integer]) -> NDArray[
     return np.flatnonzero(own & np.isin(looks.gaussians, gaussians))
 
 
-def gradients_of(avatar: Avatar, lesson: Lesson) -> dict[str, Floats]:
-    """The slopes of the loss in what training changes of `avatar`, by the names of `Parameters`, but for empty ones."""
+def gradients_of(avatar: Avatar, lesson: Lesson, hiding: Hiding | None = None) -> dict[str, Floats]:
+    """The slopes of the loss in what training changes of `avatar`, by the names of `Parameters`, but for empty ones.
+
+    `hiding` is of what the training began with, or else of `avatar`.
+    """
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
     stance = _stance(shared, lesson)
-    _loss(shared, stance, parameters, lesson, Hiding(avatar), torch.device("cpu")).backward()
+    _loss(shared, stance, parameters, lesson, hiding or Hiding(avatar), torch.device("cpu")).backward()
     named = ((field.name, getattr(parameters, field.name)) for field in dataclasses.fields(Parameters))
     return {name: tensor.grad.numpy() for name, tensor in named if tensor.numel() and tensor.grad is not None}
 
 
-def loss_of(avatar: Avatar, lesson: Lesson) -> float:
-    """How far `avatar` is from what `lesson` shows."""
+def loss_of(avatar: Avatar, lesson: Lesson, hiding: Hiding | None = None) -> float:
+    """How far `avatar` is from what `lesson` shows; `hiding` as in `gradients_of`."""
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
     stance = _stance(shared, lesson)
-    return float(_loss(shared, stance, parameters, lesson, Hiding(avatar), torch.device("cpu")).detach())
+    return float(_loss(shared, stance, parameters, lesson, hiding or Hiding(avatar), torch.device("cpu")).detach())
 
 
 def _stance(avatar: Avatar, lesson: Lesson) -> Stance:

@@ -17,6 +17,7 @@ from perse_engine.evaluation.categories import category_rows
 from perse_engine.evaluation.subject import teacher_subject
 from perse_engine.progress import silent
 from perse_engine.service.ablation import ADDITIVE, BLEND, CODES, ENDS_ONLY, RIGGED, WHOLE, ablate, without_betweens
+from perse_engine.training.hidden import Hiding
 from perse_engine.training.learner import gradients_of, loss_of
 from perse_engine.training.presets import Preset
 from perse_engine.training.training import prepare
@@ -115,7 +116,7 @@ def test_another_preset_does_not_take_up_what_was_trained(dataset, tmp_path):
 def test_a_basis_learns_along_its_slope(dataset, rank):
     """The gradient of every array against a difference in the loss."""
     course = prepare(dataset, QUICK, 0)
-    basis = Basis(course.start, rank, 0)
+    basis, hiding = Basis(course.start, rank, 0), Hiding(course.start)
     rng = np.random.default_rng(1)
     for name in FIELDS:
         basis.arrays[name + BASIS] += rng.normal(0, 0.02, basis.arrays[name + BASIS].shape).astype(np.float32)
@@ -126,17 +127,18 @@ def test_a_basis_learns_along_its_slope(dataset, rank):
     )
 
     def loss():
-        return loss_of(basis.avatar_at(lesson.state), lesson)
+        return loss_of(basis.avatar_at(lesson.state), lesson, hiding)
 
-    slopes = gradients_of(basis.avatar_at(lesson.state), lesson)
+    slopes = gradients_of(basis.avatar_at(lesson.state), lesson, hiding)
     found = {}
     for name, row, gradient in basis.shared_out(lesson.state, slopes):
         array = basis.arrays[name] if row is None else basis.arrays[name][row]
         direction = gradient.reshape(array.shape) / max(float(np.linalg.norm(gradient)), 1e-12)
         if not np.abs(gradient).max() > 0 or name in found:
             continue
-        # small enough that nothing comes out from behind the skin on the way, and is suddenly drawn
-        step = 1e-2 if "logits" in name else 1e-4 if name.startswith("offsets") else 2e-4 if name == "codes" else 1e-3
+        # small enough that nothing comes out from behind the skin on the way, and is suddenly drawn; large enough that
+        # the loss, of single precision, tells
+        step = 3e-2 if "logits" in name else 1e-4 if name.startswith("offsets") else 2e-4 if name == "codes" else 1e-3
         before = array.copy()
         array += np.float32(step) * direction
         more = loss()
