@@ -87,8 +87,8 @@ def _redraw(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
 
 @bpy.app.handlers.persistent
 def _ask_ahead(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    """The engine draws while Blender does."""
-    if threading.current_thread() is not threading.main_thread():
+    """The engine draws while Blender does; renders ask for themselves."""
+    if threading.current_thread() is not threading.main_thread() or depsgraph.mode != "VIEWPORT":
         return
     from .viewport import ask_ahead
 

@@ -59,15 +59,20 @@ def active_tones(styles: Sequence[Style], presences: NDArray[np.floating]) -> li
     ]
 
 
+def in_tone(light: Floats, ratio: NDArray[np.floating]) -> Floats:
+    """(n, 3) linear light of skin whose albedo is multiplied by `ratio` (3,); what is white stays white."""
+    return np.asarray(light * ratio / (1 + np.maximum(ratio - 1, 0) * light), np.float32)
+
+
 def toned(colors: Floats, likeness: Floats, tones: Sequence[tuple[float, Floats]]) -> Floats:
     """(n, 3) sRGB: `colors` in other tones, each mixed in by its presence, as far as they are skin by `likeness` (n,).
 
-    What is white stays white, as on the skin's own layer.
+    A style's presence mixes as its own layer does, in sRGB.
     """
     shown = linear(colors)
     changed = colors.copy()
     for amount, ratio in tones:
-        whole = encoded(shown * ratio / (1 + np.maximum(ratio - 1, 0) * shown))
+        whole = encoded(in_tone(shown, ratio))
         changed += np.float32(amount) * likeness[:, None] * (whole - colors)
     return changed
 

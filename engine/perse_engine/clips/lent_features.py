@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from perse_engine.avatars.toning import in_tone
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.brow_edit import own_brows
 from perse_engine.clips.canvas import Canvas, Edit, dilated, sparse_layer
@@ -89,8 +90,7 @@ def lent_skin(canvas: Canvas, lender: Lender) -> Edit:
     if not face.any():
         face = plain[:side, :side] > 0.5
     ratio = np.median(linear(theirs[face]), 0) / np.maximum(np.median(linear(own[face]), 0), 0.02)
-    shown = linear(canvas.flat_base[texels, :3])
-    toned = shown * ratio / (1 + np.maximum(ratio - 1, 0) * shown)
+    toned = in_tone(linear(canvas.flat_base[texels, :3]), ratio)
     # spots and lines: what is finer than the light on a face, and is not sharper than the person's own skin was
     fine = np.zeros((*canvas.base.shape[:2], 1), np.float32)
     fine[:side, :side, 0] = _fine(lender.canvas.lightness[:side, :side]) - _fine(canvas.lightness[:side, :side])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from perse_engine.avatars.toning import in_tone
 from perse_engine.clips.anatomy import MILLIMETRE
 from perse_engine.clips.canvas import Canvas, Edit, merged, sparse_layer
 from perse_engine.clips.noise import layered_noise, smoothstep, value_noise
@@ -54,8 +55,7 @@ def _ratio(canvas: Canvas, tone: str, amount: float) -> Floats:
 
 def _toned(canvas: Canvas, texels: np.ndarray, ratio: Floats) -> Layer:
     """Another albedo in the same light: hairs, pores and shadows on the skin stay, scaled as the skin is."""
-    shown = linear(canvas.flat_base[texels, :3])
-    color = encoded(shown * ratio / (1 + np.maximum(ratio - 1, 0) * shown))  # what is white stays white
+    color = encoded(in_tone(linear(canvas.flat_base[texels, :3]), ratio))
     bare = 1 - np.clip(canvas.photo_masks["clothes"].reshape(-1)[texels], 0, 1)
     # what the photo does not show of the bust is cloth as often as skin: only its colour tells
     on_bust = canvas.part("bust").reshape(-1)[texels] if "bust" in canvas.figure.parts else np.zeros(len(texels), bool)
