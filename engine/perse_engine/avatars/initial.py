@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.laying import lay_flat
-from perse_engine.avatars.sampling import Sites, sample_sites
+from perse_engine.avatars.sampling import Sites, Widest, sample_sites
 from perse_engine.avatars.state import AvatarState
 from perse_engine.avatars.styles import Category, Style
 from perse_engine.cameras import Camera, front_camera
@@ -51,6 +51,7 @@ def initial_avatar(
     name: str = "avatar",
     head: str = "open",
     importance: NDArray[np.floating] | None = None,
+    widest: Widest | None = None,
     photo_camera: Camera | None = None,
     photo_state: AvatarState | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -64,6 +65,7 @@ def initial_avatar(
         count: N > 0.
         seed: of the sites.
         importance: (F,) relative density of each triangle; by part where not given.
+        widest: of `figure`, where not every triangle shows in every style.
         photo_camera, photo_state: the photo's; the neutral front where not given.
         provenance: plain JSON, added to the seed.
 
@@ -74,8 +76,8 @@ def initial_avatar(
         raise ValueError(f"the figure has the styles {figure.style_names}, not {[s.slider for s in styles]}")
     if importance is None:
         importance = np.array([PART_IMPORTANCE.get(part, 1.0) for part in figure.parts])[figure.face_parts]
-    sites = sample_sites(figure, importance, count, seed)
-    quaternions, log_scales = lay_flat(figure, sites)
+    sites = sample_sites(figure, importance, count, seed, widest)
+    quaternions, log_scales = lay_flat(figure, sites, widest)
     tints = np.array([PART_COLORS.get(part, SKIN) for part in figure.parts], np.float32)
     neutral = neutral_camera(figure)
     return Avatar(

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from perse_engine.avatars.binding import bind, vertex_frames
 from perse_engine.avatars.placing import LEAST_STRETCH, MOST_STRETCH
-from perse_engine.avatars.sampling import LEAST_AREA, Sites, triangle_areas, widest_styles
+from perse_engine.avatars.sampling import LEAST_AREA, Sites, Widest, triangle_areas, widest_styles
 from perse_engine.heads.figure import Figure
 
 COVERING = 0.72
@@ -20,8 +20,10 @@ ALONG: Mapping[str, float] = {"locks": 3.0}
 """How many times as long as wide a disc is on parts that consist of strands, which go the way of the texture's rows."""
 
 
-def lay_flat(figure: Figure, sites: Sites) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Shapes for `sites` (N,) of `figure`.
+def lay_flat(
+    figure: Figure, sites: Sites, widest: Widest | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Shapes for `sites` (N,) of `figure`, whose triangles are largest as `widest` says.
 
     A disc is laid on each triangle in the style that makes most of it, and given the bind pose's axes and sizes that
     `placing` turns into this disc when that style is worn: what a style stretches, say a brim, is then round and not a
@@ -31,13 +33,13 @@ def lay_flat(figure: Figure, sites: Sites) -> tuple[NDArray[np.float32], NDArray
     Returns:
         quaternions (N, 4) w x y z and log_scales (N, 3), the thickness last, in the bind pose.
     """
-    areas, widest = widest_styles(figure)
-    widening = np.sqrt(areas / np.maximum(triangle_areas(figure), LEAST_AREA))[sites.triangles]
+    widest = widest or widest_styles(figure)
+    widening = np.sqrt(widest.areas / np.maximum(triangle_areas(figure), LEAST_AREA))[sites.triangles]
     binding = bind(figure)
     axes = np.empty((len(sites.triangles), 3, 3))
     stretches = np.empty((len(sites.triangles), 3))
-    for style in np.unique(widest):
-        here = np.flatnonzero(widest[sites.triangles] == style)
+    for style in np.unique(widest.styles[sites.triangles]):
+        here = np.flatnonzero(widest.styles[sites.triangles] == style)
         worn = figure.vertices if style < 0 else figure.vertices + figure.style_directions[:, :, style]
         corners = figure.faces[sites.triangles[here]]
         frames = vertex_frames(binding, worn)[corners]

@@ -28,27 +28,42 @@ class Sites:
     spacing: NDArray[np.float32]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Widest:
+    """Where triangles are largest: areas (F,) square metres, and the styles (F,) they are so in, -1 for the bind pose.
+
+    A triangle that never shows has no area.
+    """
+
+    areas: NDArray[np.float64]
+    styles: NDArray[np.int64]
+
+
 def triangle_areas(figure: Figure) -> NDArray[np.float64]:
     """(F,) square metres, in the bind pose."""
     return _areas(figure.vertices.astype(np.float64), figure.faces)
 
 
-def widest_styles(figure: Figure) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def widest_styles(figure: Figure, shown: NDArray[np.bool_] | None = None) -> Widest:
     """Where each triangle is largest: a brim is little in the bind pose, and much on the head.
 
-    Returns:
-        (F,) its largest area, square metres, and (F,) the style in which it is so, -1 for the bind pose.
+    Args:
+        figure: the surface, of F triangles and with K styles.
+        shown: (K + 1, F) whether a triangle can be seen in each style, and without any; always, where not given.
+            Hair that falls before and behind a shoulder is torn there, and large where nobody sees it.
     """
     vertices = figure.vertices.astype(np.float64)
-    largest = triangle_areas(figure)
-    widest = np.full(len(largest), -1)
+    largest, widest = triangle_areas(figure), np.full(len(figure.faces), -1)
+    if shown is not None:
+        largest[~shown[-1]] = 0
     moved = (figure.style_directions != 0).any(1)
     for k in range(len(figure.style_names)):
-        faces = np.flatnonzero(moved[:, k][figure.faces].any(1))
+        changed = moved[:, k][figure.faces].any(1)
+        faces = np.flatnonzero(changed if shown is None else shown[k] & (changed | ~shown[-1]))
         areas = _areas(vertices + figure.style_directions[:, :, k], figure.faces[faces])
         larger = areas > largest[faces]
         largest[faces[larger]], widest[faces[larger]] = areas[larger], k
-    return largest, widest
+    return Widest(largest, widest)
 
 
 def _areas(vertices: NDArray[np.float64], faces: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -58,7 +73,9 @@ def _areas(vertices: NDArray[np.float64], faces: NDArray[np.integer]) -> NDArray
     return areas / 2
 
 
-def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, seed: int) -> Sites:
+def sample_sites(
+    figure: Figure, importance: NDArray[np.floating], count: int, seed: int, widest: Widest | None = None
+) -> Sites:
     """Spread `count` sites over `figure`.
 
     Args:
@@ -66,8 +83,9 @@ def sample_sites(figure: Figure, importance: NDArray[np.floating], count: int, s
         importance: (F,) >= 0, how densely each triangle is wanted, relative to others; zero for none at all.
         count: N > 0.
         seed: of the jitter.
+        widest: of `figure`.
     """
-    areas, _ = widest_styles(figure)
+    areas = (widest or widest_styles(figure)).areas
     mean_area = areas.mean() if areas.any() else 1.0
     wanted = importance * areas**DETAIL * mean_area ** (1 - DETAIL)
     shares = np.bincount(figure.face_parts, wanted, minlength=len(figure.parts))

@@ -31,6 +31,9 @@ FACE = np.radians(50.0)
 """Azimuth up to which a fringe falls over the face."""
 STEP = 0.008
 TIED = ("ponytail", "bun")
+CLEAR = np.array([1.2, 2.0, 2.8]) * MILLIMETRE
+CLEAR_BELOW = np.array([3.0, 4.2, 5.4]) * MILLIMETRE
+"""How far off the skin each sheet stays on the head, and below the chin, where shoulders bend between its vertices."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +120,8 @@ def _sheets(skull: Skull, style: Hair, waiting: bool) -> Floats:
     sheets = np.concatenate([dome, fallen], 1)
     if not waiting:
         sheets = _calmed(skull, sheets, depth)
-        sheets = _outside(skull, _waved(skull, form, style, sheets), np.array([1.2, 2.0, 2.8]) * MILLIMETRE)
+        sheets = _outside(skull, _waved(skull, form, style, sheets), CLEAR)
+        sheets[:, DOME + UPPER :] = _outside(skull, sheets[:, DOME + UPPER :], CLEAR_BELOW)
         if style.shape in TIED:
             sheets[2] = _tied(skull, style)
     sheets[:, :, -1] = sheets[:, :, 0]

@@ -26,6 +26,10 @@ from perse_engine.surfaces.normals import vertex_normals
 
 WIDTH = {"fine": 1.9, "thick": 2.6, "frizzy": 2.1}
 """Millimetres between strands that one tells apart."""
+TORN = 34.0
+"""Millimetres between columns, at rest 10 to 20, from which one fell before the shoulder and the other behind it."""
+PARTING = 0.018
+"""Radians about the whorl to which the shade in a parting reaches: nearly 2 mm."""
 WAVES = 10
 """Groups of strands that come one after another."""
 
@@ -44,6 +48,7 @@ class Strands:
         arc: (M,) millimetres from the whorl along the column.
         root: (M,) millimetres of the column from the hairline on; negative on the scalp.
         tip: (M,) millimetres to the end of the column.
+        apart: (M,) millimetres to the next columns.
     """
 
     texels: np.ndarray
@@ -57,6 +62,7 @@ class Strands:
     arc: Floats
     root: Floats
     tip: Floats
+    apart: Floats
 
 
 def laid_out(canvas: Canvas, style: Hair, worn: Floats) -> Strands:
@@ -83,6 +89,8 @@ def laid_out(canvas: Canvas, style: Hair, worn: Floats) -> Strands:
     edge /= np.linalg.norm(edge, axis=1, keepdims=True)
     hairline = np.arccos(np.clip(edge @ np.array([0.0, np.cos(WHORL), -np.sin(WHORL)]), -1, 1))
     shape = (SHEETS, ROWS, COLUMNS)
+    beside = np.linalg.norm(np.diff(grid, axis=2), axis=-1) / unit
+    apart = np.sqrt(beside * np.roll(beside, 1, axis=2))
     fields = [
         np.broadcast_to(np.arange(ROWS)[None, :, None], shape),
         np.broadcast_to(np.linspace(-np.pi, np.pi, COLUMNS), shape),
@@ -90,14 +98,15 @@ def laid_out(canvas: Canvas, style: Hair, worn: Floats) -> Strands:
         arc,
         arc - arc[:, DOME - 1 : DOME],
         tip,
+        np.concatenate([apart, apart[:, :, :1]], 2),
     ]
     table = np.concatenate([np.stack(fields, -1), grid, normal, along], -1).reshape(len(worn), -1).astype(np.float32)
     value = np.einsum("mk,mkc->mc", corner, table[index])
-    directions = value[:, 9:15].reshape(-1, 2, 3)
+    directions = value[:, 10:16].reshape(-1, 2, 3)
     directions /= np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
     sheet = index[:, 0] // (ROWS * COLUMNS)
-    row, azimuth, *lengths = value[:, :6].T
-    return Strands(texels, sheet, row, azimuth, value[:, 6:9], directions[:, 0], directions[:, 1], *lengths)
+    row, azimuth, *lengths = value[:, :7].T
+    return Strands(texels, sheet, row, azimuth, value[:, 7:10], directions[:, 0], directions[:, 1], *lengths)
 
 
 def flow(s: Strands, style: Hair) -> tuple[Floats, Floats]:
@@ -116,16 +125,28 @@ def flow(s: Strands, style: Hair) -> tuple[Floats, Floats]:
             tail = s.sheet == SHEETS - 1
             across, along = np.where(tail, 24 * s.azimuth, across), np.where(tail, s.arc, along)
         return across.astype(np.float32), (along + np.where(s.root > 0, beyond, 0)).astype(np.float32)
-    if style.cut == "short" or style.shape == "coily" or style.fringe > 0.5:  # combed from the whorl
+    if not _parts(style):  # combed from the whorl
         return (85 * s.azimuth).astype(np.float32), (100 * angle + beyond).astype(np.float32)
     # away from the parting, and around its end at the whorl
-    z = angle * np.cos(s.azimuth)
-    x = angle * np.sin(s.azimuth) - 0.32 * style.parting * smoothstep(-0.2, 0.3, z)
+    x, z = _from_parting(s, style)
     behind = z < 0
     across = np.where(behind, 0.9 * np.arctan2(-z, np.abs(x) + 1e-3), -z)
     across = np.where(x < 0, 9 - across, across)
     along = np.where(behind, np.hypot(x, z), np.abs(x))
     return (100 * across).astype(np.float32), (100 * along + beyond).astype(np.float32)
+
+
+def _parts(style: Hair) -> bool:
+    """Whether hair falls to both sides of a line."""
+    combed = style.shape == "slicked" or style.shape in (*TIED, "coily")
+    return not combed and style.cut != "short" and style.fringe <= 0.5
+
+
+def _from_parting(s: Strands, style: Hair) -> tuple[Floats, Floats]:
+    """(M,) radians to the left of the parting, and before its end at the whorl."""
+    angle = np.clip(s.row / (DOME - 1), 0, 1) * s.hairline
+    z = angle * np.cos(s.azimuth)
+    return angle * np.sin(s.azimuth) - 0.32 * style.parting * smoothstep(-0.2, 0.3, z), z
 
 
 def painted(canvas: Canvas, style: Hair, worn: Floats, hue: Floats, seed: int) -> Layer:
@@ -157,6 +178,10 @@ def painted(canvas: Canvas, style: Hair, worn: Floats, hue: Floats, seed: int) -
     depth = np.choose(s.sheet, [inner, np.full_like(inner, 0.95), np.full_like(inner, 1.08)])
     relief = (0.60 + 0.34 * smoothstep(0.1, 0.8, fine)) + 0.26 * smoothstep(0.15, 0.7, lock)
     relief *= 0.86 + 0.14 * smoothstep(0, 45, along + 60 * (style.shape in (*TIED, "slicked", "coily")))
+    if _parts(style) and style.shape != "curly":  # between the roots one looks deeper
+        x, z = _from_parting(s, style)
+        away = np.hypot(x + 0.03 * (clump - 0.5), np.minimum(z, 0)) / (PARTING * (0.7 + 0.6 * lock))
+        relief *= 1 - 0.42 * np.exp(-(away**2)) * (s.root <= 0)
     lab = np.empty((len(s.texels), 3), np.float32)
     lab[:, 0] = np.clip(hue[0] * depth * relief, 0.03, 0.95)
     lab[:, 1:] = hue[1:] * np.clip(0.35 + 0.6 * depth * relief, 0.5, 1.05)[:, None]
@@ -224,10 +249,9 @@ def _alpha(s: Strands, style: Hair, fine: Floats, lock: Floats, clump: Floats) -
     open_face = smoothstep(edge + 0.03, edge - 0.03, turn) * (style.fringe < 0.05)
     begun = smoothstep(0.0, 2.0, -s.root - 6.0 * (1 - fine) - 2.0 * s.sheet)
     alpha = np.where(tail, alpha, alpha * (1 - open_face * (1 - begun)))
-    if below:  # hair lies before the shoulder or behind it, not on top
-        below_chin = np.clip((s.row - DOME - UPPER + 0.5) / 2.5, 0, 1)
-        apart = np.abs(turn - np.radians(98)) - 0.20 * below_chin - 0.06 * (fine - 0.5)
-        alpha = alpha * np.where(below_chin > 0, smoothstep(-0.02, 0.03, apart), 1)
+    if below:  # hair lies before the shoulder or behind it, not through it
+        whole = smoothstep(TORN + 4, TORN - 4, s.apart - 14 * (fine - 0.5) - 8 * (lock - 0.5))
+        alpha = alpha * np.where(s.row > DOME + UPPER - 1, whole, 1)
     return np.asarray(alpha, np.float32)
 
 

@@ -34,6 +34,8 @@ from perse_engine.surfaces.mipmaps import Mipmap, mipmap, repainted
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
+LEAST_SHOWN = 0.03
+"""Alpha from which on something is seen."""
 LEAST_MOVE = 2e-5
 """Metres below which a style does not move a vertex: a fiftieth of a pixel in the finest clips."""
 
@@ -194,6 +196,17 @@ class Wardrobe:
             painted = shows(marked(layer.texels[layer.strength > 0], self.base.shape[:2]), faces)
             reached[k] = painted | moved[figure.faces].any(1)
         return reached
+
+    @cached_property
+    def shown(self) -> NDArray[np.bool_]:
+        """(K + 1, F) does a face show anything in each style alone, and, the last, without any?"""
+        shape, least = self.base.shape[:2], 255 * LEAST_SHOWN
+        shown = np.empty((len(self.styles) + 1, len(self.figure.faces)), np.bool_)
+        shown[-1] = shows(marked(np.flatnonzero(self.base[..., 3] > least), shape), self._cells)
+        for k, layer in enumerate(self.layers):
+            alpha = layer.target[:, 3].astype(np.float32) * layer.strength / 255
+            shown[k] = shown[-1] | shows(marked(layer.texels[alpha > least], shape), self._cells)
+        return shown
 
     @cached_property
     def _cells(self) -> Cells:

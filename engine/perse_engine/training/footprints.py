@@ -46,7 +46,7 @@ class Footprints:
         pixels = corners * [width, height]
         first, second = pixels[:, 1] - pixels[:, 0], pixels[:, 2] - pixels[:, 0]
         texels = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / 2
-        areas, widest = triangle_areas(figure)[avatar.triangles], widest_styles(figure)[0][avatar.triangles]
+        areas, widest = triangle_areas(figure)[avatar.triangles], widest_styles(figure).areas[avatar.triangles]
         # What waits without an area is laid as large as it will be; everything else stretches to that.
         density = np.sqrt(texels / np.maximum(np.where(areas < WAITING * widest, widest, areas), LEAST_AREA))
         footprint = density * np.exp(avatar.log_scales[:, :2]).mean(1) * WIDTH

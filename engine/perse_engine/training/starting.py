@@ -14,7 +14,7 @@ from perse_engine.avatars.avatar import Appearance, Avatar
 from perse_engine.avatars.decoding import take_stance
 from perse_engine.avatars.initial import OPAQUE, initial_avatar
 from perse_engine.avatars.placing import place
-from perse_engine.avatars.sampling import widest_styles
+from perse_engine.avatars.sampling import Widest, widest_styles
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.clips.animator import posed_vertices
@@ -40,11 +40,18 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "hat": 0.8,
 }
 """How densely what a label names is covered, relative to 1."""
-PART_IMPORTANCE: Mapping[str, float] = {"skin": 1.2, "hair": 0.9, "whiskers": 0.8, "locks": 0.6, "clothes": 0.65}
+PART_IMPORTANCE: Mapping[str, float] = {
+    "skin": 1.2,
+    "hair": 0.9,
+    "whiskers": 0.8,
+    "locks": 0.47,
+    "clothes": 0.65,
+    "headphones": 0.75,
+}
 """The same of parts of the figure."""
 UNSEEN = 0.05
 """Importance of a triangle that no view shows, relative to one that all of them show."""
-UNSEEN_OF: Mapping[str, float] = {"headphones": 0.4, "locks": 0.12}
+UNSEEN_OF: Mapping[str, float] = {"headphones": 0.4, "locks": 0.4}
 """The same of parts of which every side comes to be seen: hardly any clip shows the inside of a headband, or the tips
 of long hair, which most frames cut off."""
 STRETCHED = 0.3
@@ -62,9 +69,9 @@ LEAST_SEEN = 0.25
 """Share of a face that is seen, below which it is covered."""
 LARGEST = 1.2
 """Standard deviation across the surface, relative to the median of its part, that a Gaussian begins with at most."""
-LARGEST_OF: Mapping[str, float] = {"bust": 3.0, "clothes": 3.0, "headphones": 1.8}
-"""The same of parts without tips or rims, on which a gap is worse than a blur."""
-LONGEST = 1.15
+LARGEST_OF: Mapping[str, float] = {"bust": 3.0, "clothes": 3.0, "headphones": 1.8, "locks": 2.0}
+"""The same of parts on which a gap is worse than a blur: hardly any rims, or hair over skin and cloth."""
+LONGEST = 1.6
 """The same of slender parts, the longest axis, in each style that they are worn in."""
 WORN = 6
 """Views of each such style in which it is looked for: one alone shows one side of it."""
@@ -92,6 +99,7 @@ def start_avatar(
         seed: of the sites.
         name, photo_camera, photo_state, provenance: as in `Avatar`.
     """
+    widest = widest_styles(wardrobe.figure, wardrobe.shown)
     plain = initial_avatar(
         wardrobe.figure,
         wardrobe.categories,
@@ -100,7 +108,8 @@ def start_avatar(
         seed=seed,
         name=name,
         head=wardrobe.head,
-        importance=importance_of(wardrobe, views),
+        importance=importance_of(wardrobe, views, widest),
+        widest=widest,
         photo_camera=photo_camera,
         photo_state=photo_state,
         provenance=provenance,
@@ -161,34 +170,35 @@ def _bounded_worn(avatar: Avatar) -> Floats:
     return bounded
 
 
-def importance_of(wardrobe: Wardrobe, views: Sequence[View]) -> NDArray[np.float64]:
+def importance_of(wardrobe: Wardrobe, views: Sequence[View], widest: Widest) -> NDArray[np.float64]:
     """(F,) how densely each face is wanted: by its label, by how much of it `views` show, by how finely it is drawn."""
     by_label = np.array([LABEL_IMPORTANCE.get(label, 1.0) for label in wardrobe.labels])[wardrobe.face_labels]
     parts = wardrobe.figure.parts
     by_part = np.array([PART_IMPORTANCE.get(part, 1.0) for part in parts])[wardrobe.figure.face_parts]
-    areas = np.maximum(widest_styles(wardrobe.figure)[0], 1e-12)
+    areas = np.maximum(widest.areas, 1e-12)
     visible = _visibility(wardrobe, areas, views[:: max(1, len(views) // SURVEYED)])
     for k in _uncovering(wardrobe):
         worn = [view for view in views if view.state.sliders.get(wardrobe.styles[k].slider, 0) > 0.9][:WORN]
         visible = np.maximum(visible, RARELY_SEEN * _visibility(wardrobe, areas, worn))
     detail = PLAIN + np.minimum(_detail(wardrobe) / DETAILED, MOST_DETAIL)
     unseen = np.array([UNSEEN_OF.get(part, UNSEEN) for part in parts])[wardrobe.figure.face_parts]
-    stretched = _stretched(wardrobe.figure, areas)
+    stretched = _stretched(wardrobe.figure, widest)
     return by_label * by_part * detail * stretched * (unseen + (1 - unseen) * visible)
 
 
-def _stretched(figure: Figure, areas: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(F,) how much more is wanted of slender parts where styles draw them out, to `areas` at the widest."""
+def _stretched(figure: Figure, widest: Widest) -> NDArray[np.float64]:
+    """(F,) how much more is wanted of slender parts where styles draw them out."""
+    areas = widest.areas
     more = np.ones(len(areas))
     for part in SLENDER.intersection(figure.parts):
-        own = figure.face_parts == figure.parts.index(part)
+        own = (figure.face_parts == figure.parts.index(part)) & (areas > 0)
         more[own] = (areas[own] / np.median(areas[own])) ** STRETCHED
     return more
 
 
 def covered(wardrobe: Wardrobe, views: Sequence[View], avatar: Avatar) -> NDArray[np.intp]:
     """The Gaussians on skin that hardly any of `views` shows."""
-    areas = np.maximum(widest_styles(wardrobe.figure)[0], 1e-12)
+    areas = np.maximum(widest_styles(wardrobe.figure).areas, 1e-12)
     hidden = _visibility(wardrobe, areas, views[:: max(1, len(views) // SURVEYED)]) < LEAST_SEEN
     skin = np.array([part == "skin" for part in wardrobe.figure.parts])[wardrobe.figure.face_parts]
     return np.flatnonzero((hidden & skin)[avatar.triangles])

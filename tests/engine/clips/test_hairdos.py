@@ -20,6 +20,8 @@ from perse_engine.clips.parameters import Beard, Hair
 from perse_engine.clips.scalp import COLUMNS
 from perse_engine.clips.whiskers import whiskers
 from perse_engine.evaluation.metrics import step_uniformity
+from perse_engine.heads.head import NECK
+from perse_engine.surfaces.unproject import texel_map
 
 STILL = np.zeros((5, 3), np.float32)
 NAMES = ("hair_bald", "hair_crop", "hair_bob", "hair_long", "hair_afro", "hair_curls")
@@ -79,6 +81,22 @@ def test_hair_of_every_shape_lies_on_the_body_and_not_in_it(head, anatomy, shape
         gap, _ = body.gap(worn.reshape(SHEETS, -1, 3)[1].astype(np.float64))
         assert gap.min() > -0.004  # behind an ear there is more than one way out
         assert np.median(gap) > 0.002
+
+
+def test_hair_falls_before_the_shoulder_and_behind_it_but_not_through_it(dressed, head):
+    k = dressed.figure.style_names.index("attr_hair_long")
+    layer, figure = dressed.layers[k], dressed.figure
+    texels = texel_map(figure.uv, figure.uv_faces, dressed.base.shape[:2])
+    visible = layer.texels[layer.target[:, 3] > 128]
+    faces = texels.triangle.reshape(-1)[visible]
+    shown = figure.face_parts[np.maximum(faces, 0)] == figure.parts.index("locks")
+    corners = figure.faces[faces[shown]]
+    worn = figure.vertices + figure.style_directions[:, :, k]
+    places = np.einsum("mk,mkc->mc", texels.barycentric.reshape(-1, 3)[visible[shown]], worn[corners])
+    gap, _ = body_skin(head).gap(places.astype(np.float64))
+    below = places[:, 1] < head.joints[NECK, 1]
+    assert below.sum() > 2000
+    assert (gap[below] < -0.003).mean() < 0.01
 
 
 def test_lengths_are_as_long_as_they_say(head, anatomy):

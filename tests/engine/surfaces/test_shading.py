@@ -58,6 +58,21 @@ def test_translucent_layers_are_ordered_whatever_the_order_of_faces() -> None:
         np.testing.assert_allclose(rendered.alpha[16, 16], 1, atol=1e-5)
 
 
+def test_what_lies_behind_many_faint_sheets_is_still_seen() -> None:
+    sheets = 10
+    vertices = np.concatenate([square(1, 0.1 * k) for k in range(sheets)])
+    uv = np.concatenate([UV * [0.5, 1]] + [UV * [0.5, 1] + [0.5, 0]] * (sheets - 1))
+    texture = np.zeros((64, 64, 4), np.float32)
+    texture[:, :32] = [1, 0, 0, 1]
+    texture[:4, :4, 3] = 0  # no part of it may count as solid
+    texture[:, 32:] = [0, 1, 0, 0.05]
+    faces = np.concatenate([QUAD + 4 * k for k in range(sheets)])
+    rendered = render_textured(vertices, faces, uv, faces, texture, CAMERA)
+    through = 0.95 ** (sheets - 1)
+    np.testing.assert_allclose(rendered.color[16, 16], [through, 1 - through, 0], atol=1e-3)
+    np.testing.assert_allclose(rendered.alpha[16, 16], 1, atol=1e-3)
+
+
 def test_what_is_transparent_is_not_seen() -> None:
     rendered = render_textured(square(1), QUAD, UV, QUAD, plain((1, 1, 1, 0)), CAMERA)
     assert rendered.alpha.max() == 0
