@@ -121,10 +121,17 @@ class Canvas:
         parts[self.texels.triangle < 0] = len(self.figure.parts)
         return parts
 
+    @cached_property
+    def _masks(self) -> dict[tuple[str, ...], NDArray[np.bool_]]:
+        return {}
+
     def part(self, *names: str) -> NDArray[np.bool_]:
-        """(A, B): the texels of these parts."""
-        wanted = np.array([*(name in names for name in self.figure.parts), False])
-        return wanted[self._texel_part]
+        """(A, B): the texels of these parts, read-only."""
+        if names not in self._masks:
+            wanted = np.array([*(name in names for name in self.figure.parts), False])
+            self._masks[names] = wanted[self._texel_part]
+            self._masks[names].flags.writeable = False
+        return self._masks[names]
 
     def part_vertices(self, *names: str) -> NDArray[np.bool_]:
         """(V,): the vertices of these parts."""

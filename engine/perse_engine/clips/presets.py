@@ -53,7 +53,7 @@ PRESETS = {
             around=4,
             pair=1,
             combinations=88,
-            anything=40,
+            anything=60,
             held_out=32,
             fine_every=4,
         ),

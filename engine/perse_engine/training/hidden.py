@@ -21,11 +21,11 @@ SOLID = ("skin", "bust")
 """Parts of the figure that nobody can look through, whatever is worn."""
 HAIR = "hair"
 """The part that is the person's own hair: nobody looks through most of it until a style takes it off."""
-OPAQUE, THINNED = 0.8, 0.1
+OPAQUE, THINNED = 0.7, 0.1
 """Coverage from which on hair is solid; by how much less of it there is where a style takes it off."""
 LONGER_SIDE = 128
 """Pixels of the depth that is looked up: 2 ms on two cores."""
-MARGIN, UNDER_HAIR = 0.006, 0.003
+MARGIN, UNDER_HAIR = 0.006, 0.004
 """Metres behind the deepest of nine neighbouring pixels from which a Gaussian is hidden: what it may be off by. Less
 where all of them are hair: a fringe lies close to the forehead, which is not part of it."""
 

@@ -17,6 +17,7 @@ from perse_engine.avatars.torch_decode import Parameters, decode_torch, paramete
 from perse_engine.errors import PerseError
 from perse_engine.splatting.torch_op import rasterize_torch
 from perse_engine.training.adam import adam_step, fresh_moments
+from perse_engine.training.fused_loss import fused_picture_loss
 from perse_engine.training.hidden import Hiding
 from perse_engine.training.losses import picture_loss
 from perse_engine.training.several import ALONE, Team
@@ -230,7 +231,8 @@ def _loss(
     colors = torch.where(behind[:, None], background, colors)
     color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
     composed = color + (1 - alpha)[..., None] * background
-    return picture_loss(composed, alpha, target, matte, weights)
+    loss = fused_picture_loss if device.type == "cpu" else picture_loss
+    return loss(composed, alpha, target, matte, weights)
 
 
 def _rows(tensor: Tensor) -> Floats:

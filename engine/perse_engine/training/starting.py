@@ -54,7 +54,7 @@ UNSEEN = 0.05
 UNSEEN_OF: Mapping[str, float] = {"headphones": 0.4, "locks": 0.4}
 """The same of parts of which every side comes to be seen: hardly any clip shows the inside of a headband, or the tips
 of long hair, which most frames cut off."""
-STRETCHED = 0.3
+STRETCHED = 0.4
 """Exponent of a slender part's triangle, relative to the median of its part: large ones are not plainer there, as on a
 face, but stretched by one style or another."""
 PLAIN, DETAILED, MOST_DETAIL = 0.5, 0.03, 1.5
@@ -216,9 +216,13 @@ def _visibility(wardrobe: Wardrobe, areas: NDArray[np.floating], views: Sequence
     figure = wardrobe.figure
     shown: NDArray[np.floating] = np.zeros(len(areas))
     possible: NDArray[np.floating] = np.zeros(len(areas))
+    dressed: dict[bytes, NDArray[np.int64]] = {}  # most views of a style show it alone
     for view in views:
         weights = wardrobe.weights(view.state.sliders)
-        faces = wardrobe.visible_faces(wardrobe.painted(weights))
+        worn = weights.tobytes()
+        if worn not in dressed:
+            dressed[worn] = wardrobe.visible_faces(wardrobe.painted(weights))
+        faces = dressed[worn]
         camera = view.camera.fitted(SURVEY_SIZE, SURVEY_SIZE)
         vertices = posed_vertices(wardrobe, view.state, weights)
         fragments = rasterize_mesh(vertices, figure.faces[faces], camera)

@@ -24,6 +24,7 @@ from perse_engine.errors import Cancelled, InputError, PerseError
 from perse_engine.files import atomic_write
 from perse_engine.progress import Progress
 from perse_engine.splatting.torch_op import best_device
+from perse_engine.training.ahead import Ahead
 from perse_engine.training.checkpoints import load_checkpoint, save_checkpoint
 from perse_engine.training.correcting import balanced, start_correctives
 from perse_engine.training.footage import held_out_views, low_pass, photo_view, recorded_views, training_views
@@ -196,24 +197,25 @@ def train_views(
             curve.write()
 
     try:
-        while step < schedule.end:
-            if step % STEPS_BETWEEN_REPORTS == 0:
-                report(STAGE, step, schedule.end)
-            if step > begun and step % STEPS_BETWEEN_CHECKPOINTS == 0:
-                _refuse_strays(arrays, step)
-                keep()
-            if team.rank == 0 and time.monotonic() - pictured > SECONDS_BETWEEN_PREVIEWS:
-                _write_preview(work / PREVIEW, learner.avatar, photo)
-                curve.write()
-                pictured = time.monotonic()
-            watch.look(learner.avatar, step)
-            schedule = watch.schedule()
-            loss = learner.learn(lessons.at(step * team.size + team.rank), step, schedule.decay(step))
-            if step % STEPS_BETWEEN_REPORTS == 0:
-                curve.add(step, loss)
-            if step % STEPS_BETWEEN_CHECKPOINTS == 0:
-                logger.info("step %d of %d, loss %.4f", step, schedule.end, loss)
-            step += 1
+        with Ahead(lessons.at, team.size) as coming:
+            while step < schedule.end:
+                if step % STEPS_BETWEEN_REPORTS == 0:
+                    report(STAGE, step, schedule.end)
+                if step > begun and step % STEPS_BETWEEN_CHECKPOINTS == 0:
+                    _refuse_strays(arrays, step)
+                    keep()
+                if team.rank == 0 and time.monotonic() - pictured > SECONDS_BETWEEN_PREVIEWS:
+                    _write_preview(work / PREVIEW, learner.avatar, photo)
+                    curve.write()
+                    pictured = time.monotonic()
+                watch.look(learner.avatar, step)
+                schedule = watch.schedule()
+                loss = learner.learn(coming.at(step * team.size + team.rank), step, schedule.decay(step))
+                if step % STEPS_BETWEEN_REPORTS == 0:
+                    curve.add(step, loss)
+                if step % STEPS_BETWEEN_CHECKPOINTS == 0:
+                    logger.info("step %d of %d, loss %.4f", step, schedule.end, loss)
+                step += 1
     except (Cancelled, Diverged, WorkerLost, InputError):
         keep()
         raise

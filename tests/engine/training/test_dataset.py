@@ -162,7 +162,7 @@ def test_gates_lie_where_the_layers_paint(dataset):
 
 
 def test_training_a_dataset(dataset, tmp_path):
-    preset = Preset("test", 1500, 80, size=SIZE)
+    preset = Preset("test", 1500, 100, size=SIZE)
     avatar = train(dataset, preset, tmp_path, seed=0, progress=silent)
     assert min(decibel(avatar, frame) for frame in dataset.frames[:7]) > 27
     assert decibel(avatar, dataset.photo) > 27

@@ -1,5 +1,8 @@
 """The losses, against what they should say."""
 
+import itertools
+
+import numba
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perse_engine.training.adam import adam_step, fresh_moments
+from perse_engine.training.fused_loss import fused_picture_loss, loss_and_slopes
 from perse_engine.training.losses import picture_loss, pyramid_difference, structural_similarity
 
 
@@ -27,6 +31,44 @@ def test_more_wrong_costs_more(amount):
     noise = picture(2) - 0.5
     costs = [float(picture_loss(x + s * amount * noise, ones, x, ones, ones)) for s in (0.5, 1.0)]
     assert 0 < costs[0] < costs[1]
+
+
+@given(st.integers(8, 70), st.integers(8, 70), st.integers(0, 2**20))
+@settings(max_examples=40, deadline=None)
+def test_in_one_go_it_is_the_same_with_the_same_slopes(height, width, seed):
+    generator = torch.Generator().manual_seed(seed)
+    color, alpha, target, matte = (
+        torch.rand(shape, generator=generator)
+        for shape in ((height, width, 3), (height, width), (height, width, 3), (height, width))
+    )
+    weights = 2 * torch.rand((height, width), generator=generator)
+    weights[torch.rand((height, width), generator=generator) < 0.3] = 0
+    found = []
+    for loss in (picture_loss, fused_picture_loss):
+        given_color, given_alpha = color.clone().requires_grad_(), alpha.clone().requires_grad_()
+        value = loss(given_color, given_alpha, target, matte, weights)
+        (2.5 * value).backward()
+        found.append((value.detach(), given_color.grad, given_alpha.grad))
+    assert float(found[1][0]) == pytest.approx(float(found[0][0]), rel=1e-5)
+    for torchs, ours in zip(found[0][1:], found[1][1:], strict=True):
+        near = torch.isclose(ours, torchs, rtol=1e-4, atol=1e-5 * float(torchs.abs().max()))
+        assert near.float().mean() > 0.98  # the slope of an absolute value jumps where it is zero but for rounding
+        assert float((ours - torchs).norm() / torchs.norm()) < 0.02
+
+
+def test_in_one_go_it_is_the_same_on_any_number_of_threads():
+    arguments = [picture(6), picture(7)[..., 0].contiguous(), picture(8), picture(9)[..., 1].contiguous()]
+    arguments.append(torch.ones(32, 32))
+    threads = numba.get_num_threads()
+    found = []
+    try:
+        for count in {1, threads}:
+            numba.set_num_threads(count)
+            found.append(loss_and_slopes(*(array.numpy() for array in arguments)))
+    finally:
+        numba.set_num_threads(threads)
+    for first, second in itertools.pairwise(found):
+        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_pixels_without_weight_do_not_count():
