@@ -18,13 +18,13 @@ from .photo_check import begin_check, draw_check
 
 PRESETS = (
     ("draft", "Draft", "About two minutes on two cores: to see whether the photo will do"),
-    ("standard", "Standard", "Six to seven minutes on two cores"),
+    ("standard", "Standard", "About six minutes on two cores"),
     ("high", "High", "More Gaussians and more clips; about half an hour on two cores"),
     ("paper", "Paper", "The protocol of the PERSE paper, for machines with a large GPU; hours, and tens of gigabytes"),
 )
 _TIMES = {
     "draft": "About 2 min on two cores",
-    "standard": "6 to 7 min on two cores",
+    "standard": "About 6 min on two cores",
     "high": "About half an hour on two cores",
     "paper": "Hours; for a large GPU",
 }

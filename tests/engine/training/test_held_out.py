@@ -81,7 +81,7 @@ def grainy(view):
 
 
 def task():
-    """An avatar to be trained, pictures to learn from, and two sets held out: one is learnt at once, one hardly in `BRIEF`."""
+    """An avatar to be trained, pictures to learn from, and two sets held out, one learnt at once, one not in BRIEF."""
     _, start, views = KNOWN.make_task()
     return start, views[3:], [grainy(view) for view in views[:3]], views[:3]
 
