@@ -164,7 +164,7 @@ class View:
         if not session.prepare(self._avatars):
             self.message = "Starting the engine"
             return
-        self.message = ""
+        self.message = "" if self.shown else "Drawing the first picture"  # half a minute, the first time ever
         coarse = look.reduced(_COARSE)
         self.asked = coarse if self.full_ms > _PATIENCE and self.shown != coarse else look
         self.client = session.client()

@@ -55,8 +55,13 @@ def test_it_starts_the_engine_without_waiting_for_it(scene, avatar, viewport, pa
     assert view.update(looking_through(scene.camera, 96), bpy.context.evaluated_depsgraph_get())
     assert time.monotonic() - begin < 0.5
     assert view.message == "Starting the engine"
+    while view.ticket is None:
+        assert view.update(looking_through(scene.camera, 96), bpy.context.evaluated_depsgraph_get())
+        time.sleep(0.01)
+    assert view.message == "Drawing the first picture"
     settle(view, looking_through(scene.camera, 96))
     assert view.card is not None
+    assert view.message == ""
 
 
 def test_it_follows_sliders_and_asks_for_nothing_at_rest(scene, avatar, viewport):
