@@ -217,6 +217,9 @@ class PERSE_OT_sync_sliders(OnAvatar, bpy.types.Operator):
             if rig.library is not None or rig.override_library is not None:
                 self.report({"WARNING"}, f"{rig.name} is linked from another .blend; sync it there")
                 continue
+            if any(proxy.mode != "OBJECT" for proxy in proxies(rig)):  # their mesh cannot be exchanged
+                self.report({"WARNING"}, f"mesh-in-use: the mesh of {rig.name} is being edited; leave that, then sync")
+                continue
             try:
                 path = avatar_path(rig)
                 avatar = read_avatar(path)

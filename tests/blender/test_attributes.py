@@ -236,6 +236,22 @@ def test_sync_is_one_undo_step(scene, own, part):
     assert part("avatars.avatars").has_changed(rig)
 
 
+def test_a_mesh_that_is_being_edited_is_synced_later(scene, own, part):
+    restyle(file_of(own), "mix:attr_face_wide:attr_face_long:Both ways")
+    proxy = own.children[0]
+    proxy.hide_select = False
+    bpy.context.view_layer.objects.active = proxy
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert bpy.ops.perse.sync_sliders() == {"FINISHED"}
+    assert proxy.mode == "EDIT"
+    assert "attr_face_both_ways" not in own
+    assert part("avatars.avatars").has_changed(own)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.perse.sync_sliders()
+    assert own["attr_face_both_ways"] == 0.0
+    assert "attr_face_both_ways" in proxy.data.shape_keys.key_blocks
+
+
 def test_a_synced_avatar_renders(scene, own, render):
     from exr import combined
 
