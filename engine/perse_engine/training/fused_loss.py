@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perse_engine.training.losses import LEVELS, MATTE, PYRAMID, STRIDE, STRUCTURE, WINDOW
+from perse_engine.training.losses import C1, C2, LEVELS, MATTE, PYRAMID, STRIDE, STRUCTURE, WINDOW
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
 
-C1, C2 = np.float32(1e-4), np.float32(9e-4)
+STEADY1, STEADY2 = np.float32(C1), np.float32(C2)
 CELLS = WINDOW // STRIDE
 """Cells of `STRIDE` pixels along the side of a window of SSIM."""
 
@@ -248,8 +248,8 @@ def _windows(cells: Floats, unit: np.float32, windows: Floats, sums: NDArray[np.
             count = min(means[15], one)
             for c in range(3):
                 x, y, xx, yy, xy = means[5 * c : 5 * c + 5]
-                a, b = two * x * y + C1, two * (xy - x * y) + C2
-                d, e = x * x + y * y + C1, (xx - x * x) + (yy - y * y) + C2
+                a, b = two * x * y + STEADY1, two * (xy - x * y) + STEADY2
+                d, e = x * x + y * y + STEADY1, (xx - x * x) + (yy - y * y) + STEADY2
                 similarity = a * b / (d * e)
                 total += count * (one - similarity)
                 slope = -count * unit

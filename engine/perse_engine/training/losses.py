@@ -8,6 +8,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 WINDOW, STRIDE = 8, 4
 """Of SSIM: overlapping boxes on a grid cost a tenth of a window at every pixel and pull alike."""
+C1, C2 = 1e-4, 9e-4
+"""What keeps SSIM finite on plain pictures."""
 LEVELS = 4
 STRUCTURE, PYRAMID, MATTE = 0.2, 0.4, 0.25
 
@@ -41,9 +43,7 @@ def structural_similarity(first: Tensor, second: Tensor, weights: Tensor) -> Ten
     mean_y, mean_yy = avg_pool2d(torch.stack([y, y * y]), WINDOW, STRIDE).unbind(0)
     variance = mean_xx - mean_x**2 + mean_yy - mean_y**2
     covariance = mean_xy - mean_x * mean_y
-    similarity = ((2 * mean_x * mean_y + 1e-4) * (2 * covariance + 9e-4)) / (
-        (mean_x**2 + mean_y**2 + 1e-4) * (variance + 9e-4)
-    )
+    similarity = ((2 * mean_x * mean_y + C1) * (2 * covariance + C2)) / ((mean_x**2 + mean_y**2 + C1) * (variance + C2))
     count = avg_pool2d(weights[None, None], WINDOW, STRIDE)[0].clamp(max=1)
     return 1 - ((1 - similarity) * count).mean()
 
