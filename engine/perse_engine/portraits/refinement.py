@@ -142,7 +142,10 @@ def _moved_border(
     bare, full, both = scene.apart(texture, hair_texture)
     hair = window.masks["hair"]
     kernel = disc(BORDER * _eyes(window))
-    band = np.minimum(cv2.dilate(hair, kernel), 1 - cv2.erode(hair, kernel)) * inside * (both > 0.9)
+    rest = np.clip(sum(window.masks[name] for name in ("skin", "ears", "neck", "clothes")), 0, 1)
+    band = (
+        np.minimum(cv2.dilate(hair, kernel), cv2.dilate(np.asarray(rest, np.float32), kernel)) * inside * (both > 0.9)
+    )
     shown = scene.shares(texture, hair_texture)[..., 1]
     unlike = full - bare
     told = (unlike**2).mean(-1)

@@ -131,6 +131,13 @@ def test_the_membrane_meets_wishes_and_is_smooth_between() -> None:
     assert np.abs(np.diff(field, axis=1)).max() < 0.006
 
 
+def test_an_outline_that_is_soft_in_the_photo_leaves_no_thin_hair(portrait: Portrait) -> None:
+    """A matte fades at the outline; turned towards it, one would see a parting there that nobody has."""
+    crown = portrait.hair_texture[: len(portrait.hair_texture) // 3, :, 3]
+    assert (crown < 0.95).mean() < 0.01
+    assert crown.min() > 0.75
+
+
 def test_the_back_has_the_hairs_colours_and_strands(portrait: Portrait) -> None:
     texture = portrait.hair_texture
     height, width = texture.shape[:2]
