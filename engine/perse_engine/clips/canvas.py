@@ -30,6 +30,8 @@ from perse_engine.surfaces.unproject import Texels, unproject
 
 SPREAD = 5 * MILLIMETRE
 """How far a mask reaches from what the photo shows onto skin that it hides."""
+NEAREST, SPARSE = 6, 4
+"""Known places that tell what an unseen one is; every how many of them count."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -174,7 +176,7 @@ class Canvas:
 
     @cached_property
     def photo_masks(self) -> dict[str, Floats]:
-        """(A, B) by name: lips, brows, hair, clothes as the photo shows them; lips and brows go on beyond that."""
+        """(A, B) by name: lips, brows, hair, clothes as the photo shows them; all but hair go on beyond that."""
         names = ("lips", "brows", "hair", "clothes")
         portrait = self.portrait
         stack = np.ascontiguousarray(np.stack([portrait.parts[name] for name in names], -1), np.float32)
@@ -189,8 +191,11 @@ class Canvas:
         masks = {}
         for k, name in enumerate(names):
             field = np.where(known, seen[..., k], 0.0).astype(np.float32)
-            if name in ("lips", "brows"):  # hair and clothes are not known from their mirror image
+            if name in ("lips", "brows"):  # hair is not known from its mirror image
                 self._carry(field, known, skin & ~known & (self.region(name) > 0.02))
+            if name == "clothes":
+                lower = self.part("bust") | (self.part("skin") & (self.region("neck") > 0.02))
+                self._wrap(field, lower & known, lower & ~known)
             masks[name] = field
         return masks
 
@@ -212,6 +217,16 @@ class Canvas:
         distance, index = tree.query(self.position[unknown], distance_upper_bound=2 * SPREAD)
         index = np.where(np.isfinite(distance), index % len(values), 0)
         field[unknown] = values[index] * np.exp(-((np.minimum(distance, 1.0) / SPREAD) ** 2))
+
+    def _wrap(self, field: Floats, known: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> None:
+        """Fill `field` at `unknown` texels as the nearest known places are, on either side: clothes go around."""
+        told = np.flatnonzero(known)[::SPARSE]
+        if len(told) < NEAREST or not unknown.any():
+            return
+        places = self.flat_position[told]
+        tree = cKDTree(np.concatenate([places, places * np.array([-1, 1, 1], np.float32)]))
+        _, nearest = tree.query(self.position[unknown], k=NEAREST, workers=-1)
+        field[unknown] = field.reshape(-1)[told[nearest % len(told)]].mean(1)
 
     @cached_property
     def skin_lightness(self) -> float:

@@ -68,3 +68,17 @@ def test_light_keeps_to_the_skull_and_the_body_turns_under_it(canvas):
     grey = np.array([0.5, 0.5, 0.5])
     # the person's left is behind them when the face has turned to where the left shoulder was
     assert light.lit(bust[:1], grey, back)[0, 0] > light.lit(bust[:1], grey, front)[0, 0] + 0.1
+
+
+def test_clothes_go_around_to_where_the_photo_does_not_look(canvas):
+    def worn(share: float) -> np.ndarray:
+        parts = {**canvas.portrait.parts, "clothes": np.full_like(canvas.portrait.parts["clothes"], share)}
+        return dataclasses.replace(canvas, portrait=dataclasses.replace(canvas.portrait, parts=parts)).photo_masks[
+            "clothes"
+        ]
+
+    lower = canvas.part("bust") | (canvas.part("skin") & (canvas.region("neck") > 0.5))
+    assert worn(1.0)[lower].min() > 0.9
+    assert not worn(0.0).any()
+    back_of_head = canvas.part("skin") & (canvas.region("scalp") > 0.9) & (canvas.region("neck") < 0.01)
+    assert not worn(1.0)[back_of_head & (canvas.position[..., 2] < -0.02)].any()
