@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import decode
+from perse_engine.avatars.fineness import averaged, fineness, finer
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.splatting.gaussians import Gaussians
@@ -25,7 +26,7 @@ def render_avatar(
     *,
     backend: str = "auto",
 ) -> Floats:
-    """A picture of one avatar, (H, W, 4) sRGB.
+    """A picture of one avatar, (H, W, 4) sRGB; a small one is drawn finer and averaged down.
 
     Args:
         avatar: whom.
@@ -37,8 +38,10 @@ def render_avatar(
     Raises:
         InputError: unknown-slider, not-a-number, no-backend.
     """
-    image = rasterize(decode(avatar, state, camera.position()), camera, backend=backend)
-    picture = np.dstack([image.color, image.alpha])
+    times = fineness(avatar, camera)
+    image = rasterize(decode(avatar, state, camera.position()), finer(camera, times), backend=backend)
+    planes = np.moveaxis(np.dstack([image.color, image.alpha]), -1, 0)
+    picture = np.ascontiguousarray(np.moveaxis(averaged(planes, times), 0, -1))
     if background is not None:
         picture[..., :3] += (1 - picture[..., 3:]) * np.asarray(background, np.float32)
         picture[..., 3] = 1.0
@@ -46,7 +49,7 @@ def render_avatar(
 
 
 def render_avatars(avatars: Sequence[tuple[Avatar, AvatarState, NDArray[np.floating]]], camera: Camera) -> Image:
-    """Several avatars in one picture, hiding each other as their depth says.
+    """Several avatars in one picture, hiding each other as their depth says, of one sample a pixel.
 
     Args:
         avatars: avatar, state, and (4, 4) affine model matrix from its head space to the camera's world.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.decoding import decode_visible
+from perse_engine.avatars.fineness import fineness, finer
 from perse_engine.avatars.relighting import Light
 from perse_engine.avatars.rendering import joined, seen_from, transformed
 from perse_engine.avatars.state import AvatarState
@@ -20,7 +21,7 @@ from perse_engine.service.channels import channels_of
 from perse_engine.service.inbox import Work
 from perse_engine.service.library import Library
 from perse_engine.service.memory import most_memory
-from perse_engine.service.writing import finer, write_picture
+from perse_engine.service.writing import write_picture
 from perse_engine.splatting.channels import rasterize_channels
 from perse_engine.splatting.gaussians import Gaussians
 from perse_engine.splatting.occluded import rasterize_before
@@ -35,6 +36,10 @@ BACKEND = "numba"
 """A session stays free of torch, which the others need."""
 LARGEST_BAND = 2_100_000
 """Pixels drawn at once, a little more than 1920 x 1080: a cancel waits for no more than this."""
+
+
+LARGEST_REFINED = 2_100_000
+"""Pixels that are drawn at most, but for final pictures, so that avatars far away are finer than the picture."""
 
 
 class FrameFiles:
@@ -99,12 +104,13 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshe
     """
     begin = time.perf_counter()
     window, camera = render.window, camera_of(render.camera)
-    parts, channels = [], []
+    parts, channels, times = [], [], render.supersampling
     needs_channels = render.extra > 0 or any(instance.holdout for instance in render.instances)
     for number, instance in enumerate(render.instances):
         work.check()
         avatar, model = library[instance.avatar], np.reshape(instance.model, (4, 4))
         eye = seen_from(camera.position(), model)
+        times = max(times, fineness(avatar, camera, model))
         gaussians, visible, painted = decode_visible(avatar, state_of(instance), eye, light_of(instance))
         if needs_channels:
             channels.append(channels_of(render, number, avatar, gaussians, visible, painted))
@@ -117,14 +123,18 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshe
     values = np.concatenate([np.zeros((0, render.extra + 1), np.float32), *channels]) if needs_channels else None
     decoded = time.perf_counter()
     rasterizing = writing = 0.0
-    for top, rows in _bands(window.width, window.height, render.supersampling):
+    if render.priority != "final" and window.width * window.height * times**2 > LARGEST_REFINED:
+        times = render.supersampling
+    for top, rows in _bands(window.width, window.height, times):
         work.check()
         start = time.perf_counter()
         part = camera.cropped(window.x, window.y + top, window.width, rows)
-        image, extra = _rasterize(gaussians, values, occluders, finer(part, render.supersampling))
+        image, extra = _rasterize(gaussians, values, occluders, finer(part, times))
         middle = time.perf_counter()
         band = slice(window.height - top - rows, window.height - top)
-        write_picture(image, extra, render, Planes(planes.color[band], planes.depth[band], planes.extra[:, band]))
+        write_picture(
+            image, extra, render, times, Planes(planes.color[band], planes.depth[band], planes.extra[:, band])
+        )
         rasterizing += middle - start
         writing += time.perf_counter() - middle
     work.check()

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from perse_engine.cameras import Camera
+from perse_engine.avatars.fineness import averaged
 from perse_engine.service.channels import normalised
 from perse_engine.service.hand_over import hand_over_linear, hand_over_srgb
 from perse_engine.splatting.blending import FAR
@@ -20,48 +20,33 @@ Floats = NDArray[np.float32]
 REC709 = np.eye(3, dtype=np.float32)
 
 
-def finer(camera: Camera, times: int) -> Camera:
-    """The same picture, `times` as wide and high."""
-    return camera.resized(camera.width * times, camera.height * times) if times > 1 else camera
-
-
-def write_picture(image: Image, extra: Floats | None, render: Render, out: Planes) -> None:
+def write_picture(image: Image, extra: Floats | None, render: Render, times: int, out: Planes) -> None:
     """Write rows of a picture, turned upside down; what is drawn finer is averaged down.
 
     Args:
-        image: rows from the top down, `render.supersampling` as wide and high as `out`.
+        image: rows from the top down, `times` as wide and high as `out`.
         extra: (E, H, W) likewise, the channels of `channels.channels_of`; None where there are none.
         out: of the rows, from the bottom up.
     """
-    times = render.supersampling
     if extra is not None:
         coverage = extra[-1]
         if any(instance.holdout for instance in render.instances):
             image = dataclasses.replace(image, alpha=coverage)
             image.depth[coverage < 0.5] = FAR
-        averaged = _averaged(extra, times)
+        means = averaged(extra, times)
         if "normal" in render.passes:
-            averaged[:3] = normalised(averaged[:3], averaged[-1])
+            means[:3] = normalised(means[:3], means[-1])
         masks = render.extra - len(render.masks)
-        out.extra[:masks] = averaged[:masks, ::-1]
-        np.clip(averaged[masks : render.extra, ::-1], 0, 1, out=out.extra[masks:])
+        out.extra[:masks] = means[:masks, ::-1]
+        np.clip(means[masks : render.extra, ::-1], 0, 1, out=out.extra[masks:])
     if times == 1:
         _hand_over(image, render, out.color, out.depth)
         return
     color = np.empty((*image.alpha.shape, 4), np.float32)
     depth = np.empty_like(image.depth)
     _hand_over(image, render, color, depth)
-    out.color[:] = np.moveaxis(_averaged(np.moveaxis(color, -1, 0), times), 0, -1)
+    out.color[:] = np.moveaxis(averaged(np.moveaxis(color, -1, 0), times), 0, -1)
     out.depth[:] = _nearest(depth, times)
-
-
-def _averaged(planes: Floats, times: int) -> Floats:
-    """Means of squares of `times` pixels a side of (n, H, W)."""
-    if times == 1:
-        return planes
-    count, height, width = planes.shape
-    means: Floats = planes.reshape(count, height // times, times, width // times, times).mean((2, 4))
-    return means
 
 
 def _nearest(depth: Floats, times: int) -> Floats:

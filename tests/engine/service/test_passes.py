@@ -5,6 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from perse_engine.avatars.file import load_avatar as avatar_at
+from perse_engine.avatars.file import save_avatar
+from perse_engine.avatars.fineness import fineness
 from perse_engine.avatars.regions import region_shares
 from perse_engine.splatting.channels import rasterize_channels
 from perse_engine.splatting.rasterize import rasterize
@@ -162,6 +165,21 @@ def test_a_finer_picture_is_the_average_of_its_pixels(client, request_one):
     assert np.abs(fine.masks[0] - large.masks[0].reshape(96, 2, 96, 2).mean((1, 3))).max() < 1e-5
     assert set(np.unique(fine.depth[fine.depth > 1e9])) == {np.float32(1e10)}
     assert np.linalg.norm(fine.normal, axis=0)[fine.masks[0] > 0.99] == pytest.approx(1, abs=1e-4)
+
+
+def test_an_avatar_far_away_is_drawn_finer_where_there_is_time(client, avatar, tmp_path, request_of):
+    path = tmp_path / "learnt.perse"
+    save_avatar(dataclasses.replace(avatar, low_pass=3e-4), path)
+    request = request_of(client.load(path).id, background=(0, 0, 0, 1))
+    assert fineness(avatar_at(path), avatar.neutral_camera.fitted(96, 96)) == 3
+    asked = drawn(client, dataclasses.replace(request, supersampling=3))
+    assert np.array_equal(drawn(client, request).color, asked.color)
+    camera = dataclasses.replace(request.camera, width=960, height=960, cx=480.0, cy=480.0)
+    large = dataclasses.replace(request, camera=camera)
+    plain, final = drawn(client, large), drawn(client, dataclasses.replace(large, priority="final"))
+    middle = np.s_[432:528, 432:528]
+    assert np.abs(final.color[middle] - asked.color).max() < 1e-4
+    assert np.abs(plain.color[middle] - asked.color).max() > 1e-3
 
 
 def test_nothing_is_nothing_in_every_plane(client, request_one):

@@ -1,0 +1,52 @@
+"""How finely an avatar is drawn that is looked at from afar.
+
+A pixel that spans many Gaussians is not their mean: each of them is widened to the pixel's filter, and a stack of thin
+ones at an outline, or a pale one before a black one, covers more than it should. So what is small is drawn several
+times as wide and high, at a distance from which the avatar has learnt to be seen, and averaged.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perse_engine.avatars.avatar import Avatar
+from perse_engine.avatars.initial import head_center
+from perse_engine.cameras import Camera
+
+COARSE = 5.6
+"""Of the avatar's 3D filter, a standard deviation: a wider pixel is divided. In whole pictures that an avatar learns
+from it is 5 as a rule."""
+MOST_TIMES = 4
+
+
+def fineness(avatar: Avatar, camera: Camera, model: NDArray[np.floating] | None = None) -> int:
+    """How many times as wide and high `avatar` is drawn before it is averaged down, from 1 to `MOST_TIMES`.
+
+    Args:
+        avatar: whom; one that has not learnt from pictures is not divided.
+        camera: of the world.
+        model: (4, 4) affine, from the avatar's head space to the world; None for the same space.
+    """
+    placed = np.eye(4) if model is None else np.asarray(model, np.float64)
+    away = camera.project(placed[:3, :3] @ head_center(avatar.figure) + placed[:3, 3])[2]
+    scale = abs(float(np.linalg.det(placed[:3, :3]))) ** (1 / 3)
+    if avatar.low_pass <= 0 or scale == 0 or (away <= 0 and not camera.orthographic):
+        return 1
+    pixel = (1.0 if camera.orthographic else away) / (max(camera.fx, camera.fy) * scale)
+    return min(max(math.ceil(pixel / (COARSE * avatar.low_pass)), 1), MOST_TIMES)
+
+
+def finer(camera: Camera, times: int) -> Camera:
+    """The same picture, `times` as wide and high."""
+    return camera.resized(camera.width * times, camera.height * times) if times > 1 else camera
+
+
+def averaged(planes: NDArray[np.float32], times: int) -> NDArray[np.float32]:
+    """Means of squares of `times` pixels a side of (n, H, W)."""
+    if times == 1:
+        return planes
+    sums = sum(planes[:, i::times, j::times] for i in range(times) for j in range(times))
+    return np.asarray(sums, np.float32) * np.float32(1 / times**2)
