@@ -37,7 +37,7 @@ PART_COLORS: Mapping[str, tuple[float, float, float]] = {
 SKIN = (0.78, 0.6, 0.5)
 LEAST_DISPLACEMENT = 1e-4
 """Metres by which a style must move a Gaussian's triangle to paint it too."""
-OPAQUE = 7.0
+OPAQUE = 9.0
 """The logit of a Gaussian that covers what is behind it."""
 
 

@@ -99,7 +99,7 @@ def with_parameters(avatar: Avatar, parameters: Parameters) -> Avatar:
     )
 
 
-def decode_torch(avatar: Avatar, stance: Stance, parameters: Parameters) -> Decoded:
+def decode_torch(avatar: Avatar, stance: Stance, parameters: Parameters) -> tuple[Decoded, NDArray[np.int32]]:
     """The visible Gaussians of `avatar` at `stance`, differentiable in `parameters`.
 
     Args:
@@ -108,10 +108,11 @@ def decode_torch(avatar: Avatar, stance: Stance, parameters: Parameters) -> Deco
         parameters: what gradients are wanted of.
 
     Returns:
-        means (n, 3), quaternions (n, 4), scales (n, 3), opacities (n,), colors (n, 3), as in `Gaussians`.
+        Means (n, 3), quaternions (n, 4), scales (n, 3), opacities (n,), colors (n, 3), as in `Gaussians`; and (n,)
+        which of the avatar's they are.
     """
-    decoded: Decoded = _Decode.apply(avatar, stance, *parameters.tensors())
-    return decoded
+    *decoded, visible = _Decode.apply(avatar, stance, *parameters.tensors())
+    return tuple(decoded), visible.numpy()
 
 
 class _Decode(torch.autograd.Function):
@@ -126,13 +127,15 @@ class _Decode(torch.autograd.Function):
             painted.opacities[visible],
             painted.colors[visible],
         )
-        return tuple(torch.from_numpy(array) for array in arrays)  # type: ignore[return-value]
+        shown = torch.from_numpy(visible)
+        ctx.mark_non_differentiable(shown)
+        return (*(torch.from_numpy(array) for array in arrays), shown)  # type: ignore[return-value]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         avatar, stance, painted, visible, times = ctx.inputs
         to_means, to_quaternions, to_scales, to_opacities, to_colors = (
-            np.ascontiguousarray(gradient.numpy(), np.float32) for gradient in gradients
+            np.ascontiguousarray(gradient.numpy(), np.float32) for gradient in gradients[:5]
         )
         if times is not None:
             to_means, to_scales = to_means * times[:, None], to_scales * times[:, None]

@@ -30,6 +30,7 @@ NEARBY = 8  # texels by which the hair may grow
 PAINTED = 0.2  # sRGB by which painted lids, eyes and teeth may still follow the photo
 ASTRAY = 4.0  # texels between where a texel lies and what is drawn there
 ALIKE = 0.1  # sRGB by which hair and skin must differ for a pixel to tell how much of it is hair
+ALL_HAIR = 0.93  # alpha from which on nothing shows through: neither masks nor photos tell that better
 INSIDE = 0.08  # of the eyes' distance: so far from its border hair is nothing else
 GLANCED = 0.05  # sRGB by which what is seen at a glance may be corrected
 STRAIGHT = 0.25  # confidence from which a correction is believed
@@ -155,7 +156,7 @@ def _moved_border(
     moved = hair_sight.read(change) * _weight(hair_sight)
     # hair grows on from hair only: beside the face the shell is left open
     nearby = cv2.dilate(hair_texture[..., 3], disc(NEARBY))
-    alpha = hair_texture[..., 3] + np.where(moved > 0, moved * nearby, moved)
+    alpha = (hair_texture[..., 3] + np.where(moved > 0, moved * nearby, moved)) / ALL_HAIR
     return np.dstack([hair_texture[..., :3], np.clip(alpha, 0, 1)]).astype(np.float32)
 
 

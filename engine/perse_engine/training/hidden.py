@@ -25,9 +25,10 @@ OPAQUE, THINNED = 0.7, 0.1
 """Coverage from which on hair is solid; by how much less of it there is where a style takes it off."""
 LONGER_SIDE = 128
 """Pixels of the depth that is looked up: 2 ms on two cores."""
-MARGIN, UNDER_HAIR = 0.006, 0.004
+MARGIN, WITHIN_HAIR, UNDER_HAIR = 0.006, 0.004, 0.0005
 """Metres behind the deepest of nine neighbouring pixels from which a Gaussian is hidden: what it may be off by. Less
-where all of them are hair: a fringe lies close to the forehead, which is not part of it."""
+where all of them are hair, which lies close to the forehead; and behind the middle one alone for skin there, which
+cannot be a piece of the hair."""
 
 
 class Hiding:
@@ -37,6 +38,7 @@ class Hiding:
         """Look at `avatar` as its texture says it is."""
         figure, looks = avatar.figure, avatar.appearance
         named = [k for k, part in enumerate(figure.parts) if part in SOLID]
+        self._skin = np.isin(figure.face_parts, named)[avatar.triangles]
         self._solid = figure.faces[np.isin(figure.face_parts, named)]
         hair = (
             figure.face_parts == figure.parts.index(HAIR) if HAIR in figure.parts else np.zeros(len(figure.faces), bool)
@@ -52,12 +54,15 @@ class Hiding:
         bared = on_hair[looks.gaussians] & thinned
         self._taking_off = np.array([bool(bared[looks.of(k)].any()) for k in range(len(avatar.styles))], np.bool_)
 
-    def hidden(self, stance: Stance, means: NDArray[np.float32], camera: Camera) -> NDArray[np.bool_]:
+    def hidden(
+        self, stance: Stance, means: NDArray[np.float32], visible: NDArray[np.integer], camera: Camera
+    ) -> NDArray[np.bool_]:
         """Which Gaussians lie well behind skin, bust or own hair as `camera` sees them.
 
         Args:
             stance: the avatar's pose and styles.
             means: (n, 3) metres, where the Gaussians are.
+            visible: (n,) which of the avatar's they are.
             camera: from where they are looked at.
 
         Returns:
@@ -67,13 +72,16 @@ class Hiding:
         scale = LONGER_SIDE / max(camera.width, camera.height)
         small = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
         fragments = rasterize_mesh(stance.frames[:, :3], faces, small)
+        under_hair = (fragments.triangle >= len(self._solid)).astype(np.uint8)
         around = np.ones((3, 3), np.uint8)
-        margin = np.where(fragments.triangle >= len(self._solid), UNDER_HAIR, MARGIN).astype(np.float32)
-        limit = cv2.dilate(fragments.depth, around) + cv2.dilate(margin, around)
+        depth, all_hair = cv2.dilate(fragments.depth, around), cv2.erode(under_hair, around) > 0
         x, y, z = small.project(means).T
         seen = (z > small.near) & (x >= 0) & (x < small.width) & (y >= 0) & (y < small.height)
         behind: NDArray[np.bool_] = np.zeros(len(means), np.bool_)
-        behind[seen] = z[seen] > limit[y[seen].astype(np.intp), x[seen].astype(np.intp)]
+        at = (y[seen].astype(np.intp), x[seen].astype(np.intp))
+        limit = depth[at] + np.where(all_hair[at], WITHIN_HAIR, MARGIN)
+        under = all_hair[at] & self._skin[visible[seen]]
+        behind[seen] = z[seen] > np.where(under, fragments.depth[at] + UNDER_HAIR, limit)
         return behind
 
 

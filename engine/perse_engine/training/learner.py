@@ -64,7 +64,7 @@ SMALLER, LARGER = math.log(1 / 6), math.log(2.5)
 """How far a standard deviation may leave its start: neither dust nor needles."""
 SLENDER = frozenset({"locks"})
 """Parts that end in tips, of which no Gaussian grows: drawn out along strands it would reach beyond these."""
-LEAST_LOGIT, MOST_LOGIT = -9.0, 8.0
+LEAST_LOGIT, MOST_LOGIT = -9.0, 10.0
 
 
 class Learner:
@@ -222,12 +222,12 @@ def _loss(
     avatar: Avatar, stance: Stance, parameters: Parameters, lesson: Lesson, hiding: Hiding, device: torch.device
 ) -> Tensor:
     """How far `avatar`, which shares the memory of `parameters`, is from what `lesson` shows."""
-    decoded = decode_torch(avatar, stance, parameters)
+    decoded, visible = decode_torch(avatar, stance, parameters)
     means, quaternions, scales, opacities, colors = (tensor.to(device) for tensor in decoded)
     background, target, matte, weights = (
         torch.from_numpy(array).to(device) for array in (lesson.background, lesson.target, lesson.matte, lesson.weights)
     )
-    behind = torch.from_numpy(hiding.hidden(stance, decoded[0].detach().numpy(), lesson.camera)).to(device)
+    behind = torch.from_numpy(hiding.hidden(stance, decoded[0].detach().numpy(), visible, lesson.camera)).to(device)
     colors = torch.where(behind[:, None], background, colors)
     color, alpha = rasterize_torch(means, quaternions, scales, opacities, colors, lesson.camera)
     composed = color + (1 - alpha)[..., None] * background

@@ -35,7 +35,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("draft", 35_000, 1_300, boxes=0.25),
-        Preset("standard", 90_000, 4_600),
+        Preset("standard", 95_000, 4_600),
         Preset("high", 140_000, 8_000, boxes=0.6),
         Preset("paper", 240_000, 30_000, size=512, boxes=0.3),
     )

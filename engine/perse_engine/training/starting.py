@@ -32,6 +32,7 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
     "eyes": 2.0,
     "lips": 1.6,
     "nose": 1.2,
+    "ears": 1.8,
     "neck": 0.7,
     "scalp": 1.2,
     "clothes": 0.9,
@@ -41,9 +42,9 @@ LABEL_IMPORTANCE: Mapping[str, float] = {
 }
 """How densely what a label names is covered, relative to 1."""
 PART_IMPORTANCE: Mapping[str, float] = {
-    "skin": 1.2,
-    "hair": 0.9,
-    "whiskers": 0.8,
+    "skin": 1.35,
+    "hair": 1.1,
+    "whiskers": 0.65,
     "locks": 0.47,
     "clothes": 0.65,
     "headphones": 0.75,
@@ -285,7 +286,7 @@ def _spread(faces: NDArray[np.integer], values: NDArray[np.floating]) -> NDArray
 
 def logits_of(alpha: Floats) -> Floats:
     """(n,) logits that coverages of `alpha` (n,) begin with: none is so sure that it could not learn."""
-    coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.9995)
+    coverage = np.clip(alpha / (1 + np.exp(-OPAQUE)), 3e-4, 0.99995)
     logits: Floats = np.log(coverage / (1 - coverage)).astype(np.float32)
     return logits
 

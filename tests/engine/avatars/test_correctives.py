@@ -105,12 +105,12 @@ def test_gradients_agree_with_finite_differences(corrected):
     shared = with_parameters(corrected, parameters)
     stance = take_stance(corrected, OPEN)
     generator = torch.Generator().manual_seed(1)
-    outputs = decode_torch(shared, stance, parameters)
+    outputs, _ = decode_torch(shared, stance, parameters)
     pulls = [torch.randn(o.shape, generator=generator) / (o.detach().abs().mean() + 1e-6) for o in outputs]
     sum((o * p).sum() for o, p in zip(outputs, pulls)).backward()
 
     def objective():
-        found = decode_torch(shared, stance, parameters)
+        found, _ = decode_torch(shared, stance, parameters)
         return sum(float((o.detach().double() * p.double()).sum()) for o, p in zip(found, pulls))
 
     for tensor in (parameters.corrective_offsets, parameters.corrective_colors):

@@ -130,12 +130,12 @@ def test_gradients_agree_with_finite_differences(avatar):
     parameters = parameters_of(avatar)
     shared = with_parameters(avatar, parameters)
     generator = torch.Generator().manual_seed(1)
-    outputs = decode_torch(shared, stance, parameters)
+    outputs, _ = decode_torch(shared, stance, parameters)
     # Scaled so that every output weighs alike in the sum that is differentiated.
     pulls = [torch.randn(o.shape, generator=generator) / (o.detach().abs().mean() + 1e-6) for o in outputs]
 
     def objective():
-        found = decode_torch(shared, stance, parameters)
+        found, _ = decode_torch(shared, stance, parameters)
         return sum(float((o.detach().double() * p.double()).sum()) for o, p in zip(found, pulls))
 
     sum((o * p).sum() for o, p in zip(outputs, pulls)).backward()
@@ -156,7 +156,7 @@ def test_gradients_agree_with_finite_differences(avatar):
 def test_styles_that_are_off_get_no_gradient(avatar):
     parameters = parameters_of(avatar)
     state = AvatarState({"attr_hair_red": 1.0})
-    outputs = decode_torch(with_parameters(avatar, parameters), take_stance(avatar, state), parameters)
+    outputs, _ = decode_torch(with_parameters(avatar, parameters), take_stance(avatar, state), parameters)
     sum(o.sum() for o in outputs).backward()
     looks = avatar.appearance
     for k, style in enumerate(avatar.styles):

@@ -44,7 +44,7 @@ def around(avatar: Avatar, yaw: float) -> Camera:
 def hidden_from(avatar: Avatar, camera: Camera) -> np.ndarray:
     means = decode(avatar, AvatarState()).means
     assert len(means) == avatar.count
-    return Hiding(avatar).hidden(take_stance(avatar, AvatarState()), means, camera)
+    return Hiding(avatar).hidden(take_stance(avatar, AvatarState()), means, np.arange(avatar.count), camera)
 
 
 def test_the_back_of_a_head_is_hidden_from_ahead_and_its_face_from_behind(open_head: Head) -> None:
@@ -105,10 +105,20 @@ def test_own_hair_hides_until_a_style_takes_it_off() -> None:
     means = avatar.figure.vertices[avatar.corners].mean(1).astype(np.float32)
     under = ~on_cap & (means[:, 1] > 0.085)
 
+    places = means
+
     def hidden_with(**sliders: float) -> np.ndarray:
-        return hiding.hidden(take_stance(avatar, AvatarState(sliders)), means, above)
+        return hiding.hidden(take_stance(avatar, AvatarState(sliders)), places, np.arange(avatar.count), above)
 
     assert hidden_with()[under].mean() > 0.95
     assert hidden_with(attr_hair_red=1.0)[under].mean() > 0.95
     assert not hidden_with(attr_hat_cap=0.3)[under].any()
     assert not hidden_with()[on_cap & (means[:, 1] > 0.09)].any()
+
+    # close below the hair only skin is hidden: the hair itself may be off by more
+    middle = (means[:, 1] > 0.1) & (np.hypot(means[:, 0], means[:, 2]) < 0.03)
+    assert (on_cap & middle).sum() > 10
+    directions = means / np.linalg.norm(means, axis=1, keepdims=True)
+    places = (directions * np.float32(0.1085)).astype(np.float32)
+    assert hidden_with()[under & (means[:, 1] > 0.095)].mean() > 0.9
+    assert not hidden_with()[on_cap & middle].any()

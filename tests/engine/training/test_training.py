@@ -339,7 +339,7 @@ ONES = np.ones((160, 160), np.float16)
 
 
 def test_presets_are_named():
-    assert training_preset("standard").gaussians == 90_000
+    assert training_preset("standard").gaussians == 95_000
     with pytest.raises(InputError, match="turbo") as caught:
         training_preset("turbo")
     assert caught.value.code == "unknown-preset"
