@@ -23,7 +23,7 @@ from perse_engine.evaluation.likeness import likeness
 from perse_engine.evaluation.movement import expression_rows, flicker_rows
 from perse_engine.evaluation.networks import NO_INCEPTION, NO_LPIPS, Networks
 from perse_engine.evaluation.photo import PhotoPair, photo_pair, photo_rows
-from perse_engine.evaluation.playback import scale_rows, speed_rows
+from perse_engine.evaluation.playback import scale_rows, small_rows, speed_rows
 from perse_engine.evaluation.recorded import recorded_rows
 from perse_engine.evaluation.rows import Row, not_run
 from perse_engine.evaluation.samples import sample_rows
@@ -97,6 +97,8 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     progress("motion", 1, 1)
     progress("playback", 0, 2)
     report.rows.extend(scale_rows(avatar))
+    if teacher is not None:
+        report.rows.extend(small_rows(avatar, teacher))
     progress("playback", 1, 2)
     report.rows.extend(speed_rows(avatar, path))
     progress("playback", 2, 2)

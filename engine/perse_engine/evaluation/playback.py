@@ -15,10 +15,14 @@ from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
 from perse_engine.evaluation.metrics import area_reduced, over, psnr
 from perse_engine.evaluation.rows import Row, at_least, shown
+from perse_engine.evaluation.subject import Subject
 from perse_engine.splatting.rasterize import rasterize
 
 REFERENCE_SIDE = 256
 SIDES = (128, 192, 384, 512, 720, 1024, 1080)
+SMALL = (64, 128)
+TIMES_FINER = 8
+"""Of the teacher's picture, from which a small one is averaged: the teacher takes one sample a pixel."""
 LEAST_PSNR = 36.0
 LEAST_RATE = 30.0
 TIMED_SIDE = 512
@@ -28,7 +32,8 @@ _GREY = 0.5
 def scale_rows(avatar: Avatar) -> list[Row]:
     """One row for each size: the avatar drawn so, averaged over areas, against its 256 x 256 picture, in dB.
 
-    A smaller picture is compared with the 256 x 256 one averaged down to it.
+    A smaller picture is compared with the 256 x 256 one averaged down to it, as which it may be drawn: see
+    `small_rows`.
     """
     reference = _at(avatar, REFERENCE_SIDE)
     rows = []
@@ -38,6 +43,17 @@ def scale_rows(avatar: Avatar) -> list[Row]:
         first, second = area_reduced(picture, small, small), area_reduced(reference, small, small)
         value = psnr(over(first, _GREY), over(second, _GREY), second[..., 3] > 0.5)
         rows.append(at_least("scale", f"{side}² against {REFERENCE_SIDE}²", value, LEAST_PSNR, "dB"))
+    return rows
+
+
+def small_rows(avatar: Avatar, teacher: Subject) -> list[Row]:
+    """One row for each small size: the avatar drawn so against the teacher, averaged down, in dB."""
+    rows = []
+    for side in SMALL:
+        fine = avatar.neutral_camera.fitted(TIMES_FINER * side, TIMES_FINER * side)
+        taught = area_reduced(teacher.draw(AvatarState(), fine), side, side)
+        value = psnr(over(_at(avatar, side), _GREY), over(taught, _GREY), taught[..., 3] > 0.5)
+        rows.append(at_least("scale", f"{side}² against the teacher", value, LEAST_PSNR, "dB"))
     return rows
 
 

@@ -105,6 +105,7 @@ def test_the_avatar_is_measured_against_what_lies_beside_it(folder):
     assert rows["PSNR, photo state against the photo"]["value"] > 15
     assert rows["held-out expressions and views, 256²"]["value"] > 15
     assert rows["512² against 256²"]["value"] > 30
+    assert rows["64² against the teacher"]["value"] > 15
     assert rows["mean change outside the taught region"]["value"] is not None
     assert all(row["value"] is not None or row["note"].startswith("not run: ") for row in rows.values())
 
