@@ -7,6 +7,7 @@ times as wide and high, at a distance from which the avatar has learnt to be see
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -15,11 +16,14 @@ from numpy.typing import NDArray
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.initial import head_center
 from perse_engine.cameras import Camera
+from perse_engine.splatting.gaussians import Gaussians
 
 COARSE = 5.6
 """Of the avatar's 3D filter, a standard deviation: a wider pixel is divided. In whole pictures that an avatar learns
 from it is 5 as a rule."""
 MOST_TIMES = 4
+REACH = 3.4
+"""Standard deviations beyond which nothing of a Gaussian is drawn: an opaque one is 1/255 there."""
 
 
 def fineness(avatar: Avatar, camera: Camera, model: NDArray[np.floating] | None = None) -> int:
@@ -37,6 +41,38 @@ def fineness(avatar: Avatar, camera: Camera, model: NDArray[np.floating] | None 
         return 1
     pixel = (1.0 if camera.orthographic else away) / (max(camera.fx, camera.fy) * scale)
     return min(max(math.ceil(pixel / (COARSE * avatar.low_pass)), 1), MOST_TIMES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """A part of a picture: columns from `x`, rows from `y` downwards, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def extent(gaussians: Gaussians, camera: Camera) -> Window:
+    """Where in the picture of `camera` there are `gaussians` at all; of no size where there are none."""
+    x, y, z = camera.project(gaussians.means).T
+    before = z > camera.near
+    away = np.ones_like(z) if camera.orthographic else np.maximum(z, camera.near)
+    reach = REACH * gaussians.scales.max(1, initial=0) / away
+    columns, rows = reach * camera.fx + 1, reach * camera.fy + 1
+    # what begins behind the lens may reach anywhere
+    if (before & (z - REACH * gaussians.scales.max(1, initial=0) < camera.near)).any():
+        return Window(0, 0, camera.width, camera.height)
+    if not before.any():
+        return Window(0, 0, 0, 0)
+    left, right = _within((x - columns)[before].min(), (x + columns)[before].max(), camera.width)
+    top, bottom = _within((y - rows)[before].min(), (y + rows)[before].max(), camera.height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def _within(low: float, high: float, limit: int) -> tuple[int, int]:
+    first = int(np.clip(math.floor(low), 0, limit))
+    return first, int(np.clip(math.ceil(high), first, limit))
 
 
 def finer(camera: Camera, times: int) -> Camera:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from perse_engine.avatars.avatar import Avatar
 from perse_engine.avatars.decoding import decode
-from perse_engine.avatars.fineness import averaged, fineness, finer
+from perse_engine.avatars.fineness import averaged, extent, fineness, finer
 from perse_engine.avatars.state import AvatarState
 from perse_engine.cameras import Camera
 from perse_engine.splatting.gaussians import Gaussians
@@ -38,14 +38,25 @@ def render_avatar(
     Raises:
         InputError: unknown-slider, not-a-number, no-backend.
     """
-    times = fineness(avatar, camera)
-    image = rasterize(decode(avatar, state, camera.position()), finer(camera, times), backend=backend)
-    planes = np.moveaxis(np.dstack([image.color, image.alpha]), -1, 0)
-    picture = np.ascontiguousarray(np.moveaxis(averaged(planes, times), 0, -1))
+    gaussians, times = decode(avatar, state, camera.position()), fineness(avatar, camera)
+    if times == 1:
+        picture = _drawn(gaussians, camera, backend)
+    else:
+        part = extent(gaussians, camera)
+        picture = np.zeros((camera.height, camera.width, 4), np.float32)
+        if part.width and part.height:
+            window = camera.cropped(part.x, part.y, part.width, part.height)
+            planes = averaged(np.moveaxis(_drawn(gaussians, finer(window, times), backend), -1, 0), times)
+            picture[part.y : part.y + part.height, part.x : part.x + part.width] = np.moveaxis(planes, 0, -1)
     if background is not None:
         picture[..., :3] += (1 - picture[..., 3:]) * np.asarray(background, np.float32)
         picture[..., 3] = 1.0
     return picture
+
+
+def _drawn(gaussians: Gaussians, camera: Camera, backend: str) -> Floats:
+    image = rasterize(gaussians, camera, backend=backend)
+    return np.dstack([image.color, image.alpha])
 
 
 def render_avatars(avatars: Sequence[tuple[Avatar, AvatarState, NDArray[np.floating]]], camera: Camera) -> Image:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perse_engine.avatars.decoding import decode_visible
-from perse_engine.avatars.fineness import fineness, finer
+from perse_engine.avatars.fineness import Window, extent, fineness, finer
 from perse_engine.avatars.relighting import Light
 from perse_engine.avatars.rendering import joined, seen_from, transformed
 from perse_engine.avatars.state import AvatarState
@@ -36,10 +36,6 @@ BACKEND = "numba"
 """A session stays free of torch, which the others need."""
 LARGEST_BAND = 2_100_000
 """Pixels drawn at once, a little more than 1920 x 1080: a cancel waits for no more than this."""
-
-
-LARGEST_REFINED = 2_100_000
-"""Pixels that are drawn at most, but for final pictures, so that avatars far away are finer than the picture."""
 
 
 class FrameFiles:
@@ -104,39 +100,39 @@ def draw(work: Work, render: Render, library: Library, frames: FrameFiles, meshe
     """
     begin = time.perf_counter()
     window, camera = render.window, camera_of(render.camera)
-    parts, channels, times = [], [], render.supersampling
+    whole = camera.cropped(window.x, window.y, window.width, window.height)
+    parts, channels, refined = [], [], []
     needs_channels = render.extra > 0 or any(instance.holdout for instance in render.instances)
     for number, instance in enumerate(render.instances):
         work.check()
         avatar, model = library[instance.avatar], np.reshape(instance.model, (4, 4))
         eye = seen_from(camera.position(), model)
-        times = max(times, fineness(avatar, camera, model))
         gaussians, visible, painted = decode_visible(avatar, state_of(instance), eye, light_of(instance))
         if needs_channels:
             channels.append(channels_of(render, number, avatar, gaussians, visible, painted))
         if instance.holdout:
             gaussians = dataclasses.replace(gaussians, colors=np.zeros_like(gaussians.colors))
         parts.append(transformed(gaussians, model))
+        times = fineness(avatar, camera, model)
+        if times > render.supersampling:
+            refined.append((extent(parts[-1], whole), times))
     gaussians = joined(parts)
     occluders = meshes.placed(render)
     planes = split_planes(frames.open(render.view, render.target), window.width, window.height, render.extra)
     values = np.concatenate([np.zeros((0, render.extra + 1), np.float32), *channels]) if needs_channels else None
     decoded = time.perf_counter()
     rasterizing = writing = 0.0
-    if render.priority != "final" and window.width * window.height * times**2 > LARGEST_REFINED:
-        times = render.supersampling
-    for top, rows in _bands(window.width, window.height, times):
-        work.check()
-        start = time.perf_counter()
-        part = camera.cropped(window.x, window.y + top, window.width, rows)
-        image, extra = _rasterize(gaussians, values, occluders, finer(part, times))
-        middle = time.perf_counter()
-        band = slice(window.height - top - rows, window.height - top)
-        write_picture(
-            image, extra, render, times, Planes(planes.color[band], planes.depth[band], planes.extra[:, band])
-        )
-        rasterizing += middle - start
-        writing += time.perf_counter() - middle
+    # all of it as it is asked for, then what is small once more, finer
+    for part, times in ((Window(0, 0, window.width, window.height), render.supersampling), *refined):
+        for band in _bands(part, times):
+            work.check()
+            start = time.perf_counter()
+            seen = whole.cropped(band.x, band.y, band.width, band.height)
+            image, extra = _rasterize(gaussians, values, occluders, finer(seen, times))
+            middle = time.perf_counter()
+            write_picture(image, extra, render, times, _within(planes, band))
+            rasterizing += middle - start
+            writing += time.perf_counter() - middle
     work.check()
     end = time.perf_counter()
     timings = {
@@ -197,8 +193,17 @@ def _placed(corners: NDArray[np.floating], triangles: NDArray[np.integer], model
     return corners @ matrix[:3, :3].T + matrix[:3, 3], triangles
 
 
-def _bands(width: int, height: int, times: int) -> Iterator[tuple[int, int]]:
-    """Top row and height of horizontal bands that cover the picture, drawn `times` as wide and high."""
-    rows = max(1, min(height, LARGEST_BAND // (width * times * times)))
-    for top in range(0, height, rows):
-        yield top, min(rows, height - top)
+def _bands(part: Window, times: int) -> Iterator[Window]:
+    """Horizontal bands that cover `part`, drawn `times` as wide and high."""
+    if not part.width:
+        return
+    rows = max(1, min(part.height, LARGEST_BAND // (part.width * times * times)))
+    for top in range(0, part.height, rows):
+        yield Window(part.x, part.y + top, part.width, min(rows, part.height - top))
+
+
+def _within(planes: Planes, part: Window) -> Planes:
+    """What of `planes`, whose rows go from the bottom up, shows `part`."""
+    height = planes.depth.shape[0]
+    at = np.s_[height - part.y - part.height : height - part.y, part.x : part.x + part.width]
+    return Planes(planes.color[at], planes.depth[at], planes.extra[(slice(None), *at)])

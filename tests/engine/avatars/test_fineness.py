@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perse_engine.avatars.fineness import MOST_TIMES, averaged, fineness
+from perse_engine.avatars.decoding import decode
+from perse_engine.avatars.fineness import MOST_TIMES, averaged, extent, fineness
 from perse_engine.avatars.initial import head_center
 from perse_engine.avatars.rendering import render_avatar
 from perse_engine.avatars.state import AvatarState
+from perse_engine.splatting.gaussians import Gaussians
+from perse_engine.splatting.rasterize import rasterize
 
 SIDE = 192
 
@@ -60,3 +63,31 @@ def test_what_cannot_be_seen_asks_for_nothing(learnt):
     behind[:3, 3] = [0, 0, 100]
     assert fineness(learnt, camera, behind) == 1
     assert fineness(learnt, camera, np.diag([0.0, 0.0, 0.0, 1.0])) == 1
+
+
+@given(
+    yaw=st.floats(-180, 180),
+    shift=st.tuples(st.floats(-60, 60), st.floats(-60, 60)),
+    distance=st.floats(-0.5, 3),
+    parallel=st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_nothing_is_drawn_beyond_the_extent(learnt, yaw, shift, distance, parallel):
+    camera = learnt.neutral_camera.fitted(48, 48).orbited(head_center(learnt.figure), yaw, 0, 0)
+    view = camera.view.copy()
+    view[2, 3] += distance
+    camera = dataclasses.replace(camera, view=view, cx=camera.cx + shift[0], cy=camera.cy + shift[1])
+    if parallel:
+        camera = dataclasses.replace(camera, fx=160.0, fy=160.0, orthographic=True)
+    gaussians = decode(learnt, AvatarState(), camera.position())
+    part = extent(gaussians, camera)
+    inside = np.zeros((48, 48), bool)
+    inside[part.y : part.y + part.height, part.x : part.x + part.width] = True
+    assert not rasterize(gaussians, camera, backend="numba").alpha[~inside].any()
+
+
+def test_nothing_has_no_extent(learnt):
+    camera = learnt.neutral_camera.fitted(48, 48)
+    nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((0, 3), (0, 4), (0, 3), (0,), (0, 3))))
+    part = extent(nothing, camera)
+    assert part.width == part.height == 0

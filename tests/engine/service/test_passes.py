@@ -167,19 +167,26 @@ def test_a_finer_picture_is_the_average_of_its_pixels(client, request_one):
     assert np.linalg.norm(fine.normal, axis=0)[fine.masks[0] > 0.99] == pytest.approx(1, abs=1e-4)
 
 
-def test_an_avatar_far_away_is_drawn_finer_where_there_is_time(client, avatar, tmp_path, request_of):
+def test_an_avatar_far_away_is_drawn_finer_however_large_the_picture_is(client, avatar, tmp_path, request_of):
     path = tmp_path / "learnt.perse"
     save_avatar(dataclasses.replace(avatar, low_pass=3e-4), path)
     request = request_of(client.load(path).id, background=(0, 0, 0, 1))
     assert fineness(avatar_at(path), avatar.neutral_camera.fitted(96, 96)) == 3
     asked = drawn(client, dataclasses.replace(request, supersampling=3))
-    assert np.array_equal(drawn(client, request).color, asked.color)
+    assert np.abs(drawn(client, request).color - asked.color).max() < 1e-4
     camera = dataclasses.replace(request.camera, width=960, height=960, cx=480.0, cy=480.0)
     large = dataclasses.replace(request, camera=camera)
-    plain, final = drawn(client, large), drawn(client, dataclasses.replace(large, priority="final"))
-    middle = np.s_[432:528, 432:528]
-    assert np.abs(final.color[middle] - asked.color).max() < 1e-4
-    assert np.abs(plain.color[middle] - asked.color).max() > 1e-3
+    color = drawn(client, large).color
+    assert np.abs(color[432:528, 432:528] - asked.color).max() < 1e-4
+    outside = np.ones((960, 960), bool)
+    outside[300:660, 300:660] = False
+    assert (color[outside, :3] == 0).all()
+    # one beside it that is near is drawn as it is asked for
+    near = beside(large, [0.05, 0, 0.8])
+    alone = dataclasses.replace(near, instances=near.instances[1:])
+    one = drawn(client, alone).color
+    assert (one[outside, :3] > 0).sum() > 1000
+    assert np.abs(drawn(client, near).color - one)[outside].max() < 1e-5
 
 
 def test_nothing_is_nothing_in_every_plane(client, request_one):
