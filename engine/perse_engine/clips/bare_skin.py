@@ -22,6 +22,7 @@ from perse_engine.surfaces.shading import render_textured
 from perse_engine.surfaces.unproject import Texels
 
 UNLIKE = 0.5  # natural logarithms of reflectance by which what is next to hair is no longer plain skin
+TRACE, UNSEEN = 0.1, 0.12  # of hair on a texel; confidence below which the photo does not show one
 GRAIN, STRONGEST_GRAIN = 3.5, 0.08  # texels that skin's grain is finer than, and its largest deviation
 GREY = np.full(3, 0.5, np.float32)
 
@@ -111,4 +112,13 @@ def _hair_on_skin(canvas: Canvas) -> Floats:
     unlike = np.maximum(smoothstep(0.09, 0.17, darker), smoothstep(0.05, 0.09, hue))
     remains = unlike * np.maximum(above, beside) * (dilated(canvas.photo_masks["brows"], 4) < 0.02)
     remains *= canvas.region("ears") < 0.3
-    return np.maximum(np.clip(canvas.photo_masks["hair"], 0, 1), dilated(remains, 2)) * skin
+    hair = np.clip(canvas.photo_masks["hair"], 0, 1)
+    return np.maximum(hair, dilated(_hanging_together(remains, hair, canvas.confidence), 2)) * skin
+
+
+def _hanging_together(remains: Floats, hair: Floats, confidence: Floats) -> Floats:
+    """`remains` (A, B) without what the photo shows to be apart from all `hair`: a mole, or a crack in old paint."""
+    count, labels = cv2.connectedComponents((np.maximum(remains, hair) > TRACE).astype(np.uint8))
+    kept = np.zeros(count, np.bool_)
+    kept[labels[(hair > 0.5) | ((confidence < UNSEEN) & (labels > 0))]] = True
+    return remains * kept[labels]

@@ -1,11 +1,19 @@
 """What hair, brows and collars lay bare has the tone of the skin around it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from perse_engine.avatars.toning import skin_likeness
+from perse_engine.clips.anatomy import find_anatomy
+from perse_engine.clips.atlas import layout
+from perse_engine.clips.bare_skin import _hair_on_skin
+from perse_engine.clips.canvas import Canvas
+from perse_engine.clips.editor import _assembled, _base
 from perse_engine.clips.wardrobe import load_wardrobe, save_wardrobe
 from perse_engine.surfaces.lighting import linear
+from perse_engine.surfaces.unproject import texel_map
 
 
 def texture(wardrobe, **sliders):
@@ -51,3 +59,32 @@ def test_it_is_written_and_read(wardrobe, tmp_path):
         assert (before.bare is None) == (after.bare is None)
         if before.bare is not None:
             np.testing.assert_array_equal(before.bare, after.bare)
+
+
+def test_a_dark_spot_apart_from_all_hair_is_skin(portrait):
+    """A mole, or a crack in old paint, takes no colour from hair styles; the same spot within hair does."""
+    atlas = layout(portrait.texture.shape[0])
+    figure = _assembled(portrait, [], atlas)
+    base = _base(portrait, atlas)
+    texels = texel_map(figure.uv, figure.uv_faces, (atlas.height, atlas.width))
+    anatomy = find_anatomy(portrait.head)
+
+    point = texels.interpolate(figure.faces, figure.vertices)
+    skin = (texels.triangle >= 0) & (figure.face_parts[np.maximum(texels.triangle, 0)] == figure.parts.index("skin"))
+    vertices, eyes = portrait.head.template, anatomy.eyes.mean(0)
+    middle = (np.abs(vertices[:, 0]) < 0.004) & (vertices[:, 2] > 0.05)
+    place = vertices[middle][np.abs(vertices[middle, 1] - eyes[1] - 0.036).argmin()]
+
+    def hair_at_the_spot(hair: float) -> float:
+        spotted = base.copy()
+        spot = skin & (np.linalg.norm(point - place, axis=-1) < 0.004)
+        assert spot.sum() > 3
+        spotted[spot, :3] = 0.05
+        parts = {**portrait.parts, "hair": np.full_like(portrait.parts["hair"], hair)}
+        person = dataclasses.replace(portrait, parts=parts)
+        nothing = np.zeros(base.shape[:2], np.float32)
+        canvas = Canvas(person, anatomy, figure, spotted, texels, spotted[..., :3], nothing)
+        return float(_hair_on_skin(canvas)[spot].max())
+
+    assert hair_at_the_spot(0.0) == 0
+    assert hair_at_the_spot(0.6) > 0.9
