@@ -30,8 +30,9 @@ from perse_engine.surfaces.unproject import Texels, unproject
 
 SPREAD = 5 * MILLIMETRE
 """How far a mask reaches from what the photo shows onto skin that it hides."""
-NEAREST, SPARSE = 6, 4
-"""Known places that tell what an unseen one is; every how many of them count."""
+NEAREST, SPARSE, AT_ONCE = 3, 8, 10_000
+"""Known places that tell what an unseen one is; every how many of them count; how many are asked for in one call, which
+nothing can interrupt."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -225,8 +226,10 @@ class Canvas:
             return
         places = self.flat_position[told]
         tree = cKDTree(np.concatenate([places, places * np.array([-1, 1, 1], np.float32)]))
-        _, nearest = tree.query(self.position[unknown], k=NEAREST, workers=-1)
-        field[unknown] = field.reshape(-1)[told[nearest % len(told)]].mean(1)
+        values, asked = field.reshape(-1), np.flatnonzero(unknown)
+        for texels in np.array_split(asked, len(asked) // AT_ONCE + 1):
+            _, nearest = tree.query(self.flat_position[texels], k=NEAREST)
+            values[texels] = values[told[nearest % len(told)]].mean(1)
 
     @cached_property
     def skin_lightness(self) -> float:
