@@ -40,7 +40,8 @@ def fineness(avatar: Avatar, camera: Camera, model: NDArray[np.floating] | None 
     if avatar.low_pass <= 0 or scale == 0 or (away <= 0 and not camera.orthographic):
         return 1
     pixel = (1.0 if camera.orthographic else away) / (max(camera.fx, camera.fy) * scale)
-    return min(max(math.ceil(pixel / (COARSE * avatar.low_pass)), 1), MOST_TIMES)
+    times = pixel / (COARSE * avatar.low_pass)
+    return int(np.clip(math.ceil(times), 1, MOST_TIMES)) if math.isfinite(times) else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Window:
 def extent(gaussians: Gaussians, camera: Camera) -> Window:
     """Where in the picture of `camera` there are `gaussians` at all; of no size where there are none."""
     x, y, z = camera.project(gaussians.means).T
-    before = z > camera.near
+    before = (z > camera.near) & np.isfinite(x + y + z)
     away = np.ones_like(z) if camera.orthographic else np.maximum(z, camera.near)
     reach = REACH * gaussians.scales.max(1, initial=0) / away
     columns, rows = reach * camera.fx + 1, reach * camera.fy + 1
@@ -65,6 +66,8 @@ def extent(gaussians: Gaussians, camera: Camera) -> Window:
         return Window(0, 0, camera.width, camera.height)
     if not before.any():
         return Window(0, 0, 0, 0)
+    if not np.isfinite(columns[before] + rows[before]).all():
+        return Window(0, 0, camera.width, camera.height)
     left, right = _within((x - columns)[before].min(), (x + columns)[before].max(), camera.width)
     top, bottom = _within((y - rows)[before].min(), (y + rows)[before].max(), camera.height)
     return Window(left, top, right - left, bottom - top)

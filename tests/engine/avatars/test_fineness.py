@@ -91,3 +91,18 @@ def test_nothing_has_no_extent(learnt):
     nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((0, 3), (0, 4), (0, 3), (0,), (0, 3))))
     part = extent(nothing, camera)
     assert part.width == part.height == 0
+
+
+def test_numbers_that_are_none_ask_for_nothing(learnt):
+    camera = learnt.neutral_camera.fitted(48, 48)
+    for value in (np.nan, np.inf):
+        broken = dataclasses.replace(camera, fx=value, fy=value)
+        assert fineness(learnt, broken, np.diag([value, 1.0, 1.0, 1.0])) == 1
+        assert 1 <= fineness(learnt, broken) <= MOST_TIMES
+        gaussians = decode(learnt, AvatarState(), camera.position())
+        gaussians.means[::7] = value
+        gaussians.scales[::5] = value
+        for seen in (camera, broken):
+            part = extent(gaussians, seen)
+            assert 0 <= part.x <= part.x + part.width <= 48
+            assert 0 <= part.y <= part.y + part.height <= 48

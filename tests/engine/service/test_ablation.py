@@ -138,7 +138,7 @@ def test_a_basis_learns_along_its_slope(dataset, rank):
             continue
         # small enough that nothing comes out from behind the skin on the way, and is suddenly drawn; large enough that
         # the loss, of single precision, tells
-        step = 3e-2 if "logits" in name else 1e-4 if name.startswith("offsets") else 2e-4 if name == "codes" else 1e-3
+        step = 1e-1 if "logits" in name else 1e-4 if name.startswith("offsets") else 2e-4 if name == "codes" else 1e-3
         before = array.copy()
         array += np.float32(step) * direction
         more = loss()
