@@ -59,10 +59,10 @@ def extent(gaussians: Gaussians, camera: Camera) -> Window:
     x, y, z = camera.project(gaussians.means).T
     before = (z > camera.near) & np.isfinite(x + y + z)
     away = np.ones_like(z) if camera.orthographic else np.maximum(z, camera.near)
-    reach = REACH * gaussians.scales.max(1, initial=0) / away
-    columns, rows = reach * camera.fx + 1, reach * camera.fy + 1
+    reach = REACH * gaussians.scales.max(1, initial=0)
+    columns, rows = reach / away * camera.fx + 1, reach / away * camera.fy + 1
     # what begins behind the lens may reach anywhere
-    if (before & (z - REACH * gaussians.scales.max(1, initial=0) < camera.near)).any():
+    if (before & (z - reach < camera.near)).any():
         return Window(0, 0, camera.width, camera.height)
     if not before.any():
         return Window(0, 0, 0, 0)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from perse_engine.clips.anatomy import Anatomy
-from perse_engine.clips.canvas import Canvas, dilated
+from perse_engine.clips.canvas import KNOWN, Canvas, dilated
 from perse_engine.clips.noise import blurred, smoothstep
 from perse_engine.heads.figure import Figure
 from perse_engine.heads.figure_posing import skin
@@ -22,7 +22,7 @@ from perse_engine.surfaces.shading import render_textured
 from perse_engine.surfaces.unproject import Texels
 
 UNLIKE = 0.5  # natural logarithms of reflectance by which what is next to hair is no longer plain skin
-TRACE, UNSEEN = 0.1, 0.12  # of hair on a texel; confidence below which the photo does not show one
+TRACE = 0.1  # of hair on a texel
 GRAIN, STRONGEST_GRAIN = 3.5, 0.08  # texels that skin's grain is finer than, and its largest deviation
 GREY = np.full(3, 0.5, np.float32)
 
@@ -120,5 +120,5 @@ def _hanging_together(remains: Floats, hair: Floats, confidence: Floats) -> Floa
     """`remains` (A, B) without what the photo shows to be apart from all `hair`: a mole, or a crack in old paint."""
     count, labels = cv2.connectedComponents((np.maximum(remains, hair) > TRACE).astype(np.uint8))
     kept = np.zeros(count, np.bool_)
-    kept[labels[(hair > 0.5) | ((confidence < UNSEEN) & (labels > 0))]] = True
+    kept[labels[(hair > 0.5) | ((confidence < KNOWN) & (labels > 0))]] = True
     return remains * kept[labels]

@@ -30,6 +30,8 @@ from perse_engine.surfaces.unproject import Texels, unproject
 
 SPREAD = 5 * MILLIMETRE
 """How far a mask reaches from what the photo shows onto skin that it hides."""
+KNOWN = 0.12
+"""Confidence from which on the photo shows a texel."""
 NEAREST, SPARSE, AT_ONCE = 3, 8, 10_000
 """Known places that tell what an unseen one is; every how many of them count; how many are asked for in one call, which
 nothing can interrupt."""
@@ -188,7 +190,7 @@ class Canvas:
         on_head = Texels(np.where(self.texels.triangle < count, self.texels.triangle, -1), self.texels.barycentric)
         seen, confidence = unproject(stack, posed, self.figure.faces[:count], portrait.camera, on_head)
         skin = self.part("skin", "bust")
-        known = skin & (confidence > 0.12)
+        known = skin & (confidence > KNOWN)
         masks = {}
         for k, name in enumerate(names):
             field = np.where(known, seen[..., k], 0.0).astype(np.float32)

@@ -99,6 +99,8 @@ def evaluate_avatar(avatar: Avatar, path: Path, evidence: Evidence, progress: Pr
     report.rows.extend(scale_rows(avatar))
     if teacher is not None:
         report.rows.extend(small_rows(avatar, teacher))
+    else:
+        report.rows.append(not_run("scale", "small pictures against the teacher", "the clips are not at hand"))
     progress("playback", 1, 2)
     report.rows.extend(speed_rows(avatar, path))
     progress("playback", 2, 2)

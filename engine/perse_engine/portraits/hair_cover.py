@@ -50,7 +50,7 @@ def cover(surface: Surface, grid: ShellGrid, head: Head, window: Window, seed: i
     sight, lift = surface.sight, surface.lift
     hair = window.masks["hair"]
     # where the person's outline is soft, hair is no thinner for it
-    mask = np.clip(sight.read(hair) / np.maximum(sight.read(_person(window)), 0.1), 0, 1)
+    mask = np.clip(sight.read(hair) / np.maximum(sight.read(window.person), 0.1), 0, 1)
     # where the photo looks at the shell straight enough, it decides; what it hides is like the other side, like what
     # lies before it at the rim, and like hair usually grows
     person = sight.read(_around_person(window, 0.0))
@@ -100,18 +100,11 @@ def _beside_face(surface: Surface, head: Head, window: Window) -> Texture:
     return np.asarray(before * below * (1 - over), np.float32)
 
 
-def _person(window: Window) -> NDArray[np.float32]:
-    """(S, S) the person's alpha, eyes and lips apart."""
-    shown = sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes"))
-    return np.asarray(np.clip(shown, 0, 1), np.float32)
-
-
 def _around_person(window: Window, margin: float) -> NDArray[np.float32]:
     """(S, S) the person and what lies within `margin`, a share of the eyes' distance."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
-    person = _person(window)
     # narrow notches between locks are no way through
-    closed = cv2.morphologyEx(person, cv2.MORPH_CLOSE, disc(eyes * 0.1))
+    closed = cv2.morphologyEx(window.person, cv2.MORPH_CLOSE, disc(eyes * 0.1))
     grown = cv2.dilate(closed, disc(eyes * margin)) if margin else closed
     return np.asarray(cv2.GaussianBlur(grown, (0, 0), max(eyes * 0.008, 0.5)), np.float32)
 

@@ -149,6 +149,5 @@ def _full_mesh(grid: ShellGrid) -> tuple[NDArray[np.float64], NDArray[np.int32],
 def _pure(window: Window, margin: float) -> NDArray[np.float32]:
     """(S, S) hair that is not mixed with what lies behind it: `margin`, a share of the eyes' distance, within."""
     eyes = float(np.linalg.norm(window.landmarks[33, :2] - window.landmarks[263, :2]))
-    person = np.clip(sum(window.masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
-    inner = cv2.erode(np.asarray(person, np.float32), disc(eyes * margin))
+    inner = cv2.erode(window.person, disc(eyes * margin))
     return np.asarray(np.clip((inner * window.masks["hair"] - 0.6) / 0.35, 0, 1), np.float32)

@@ -143,10 +143,7 @@ def _moved_border(
     bare, full, both = scene.apart(texture, hair_texture)
     hair = window.masks["hair"]
     kernel = disc(BORDER * _eyes(window))
-    rest = np.clip(sum(window.masks[name] for name in ("skin", "ears", "neck", "clothes")), 0, 1)
-    band = (
-        np.minimum(cv2.dilate(hair, kernel), cv2.dilate(np.asarray(rest, np.float32), kernel)) * inside * (both > 0.9)
-    )
+    band = np.minimum(cv2.dilate(hair, kernel), cv2.dilate(window.bare, kernel)) * inside * (both > 0.9)
     shown = scene.shares(texture, hair_texture)[..., 1]
     unlike = full - bare
     told = (unlike**2).mean(-1)
@@ -185,9 +182,7 @@ def _eyes(window: Window) -> float:
 
 def _sure(window: Window) -> Texture:
     """(S, S) well inside the person: at the outline the photo is mixed with what lies behind."""
-    masks = window.masks
-    person = np.clip(sum(masks[name] for name in ("hair", "skin", "ears", "neck", "clothes")), 0, 1)
-    return np.asarray(cv2.erode((person > 0.5).astype(np.float32), disc(_eyes(window) * RIM)), np.float32)
+    return np.asarray(cv2.erode((window.person > 0.5).astype(np.float32), disc(_eyes(window) * RIM)), np.float32)
 
 
 def _allowed(head: Head, texels: Texels, sight: Sight, window: Window) -> Texture:
@@ -196,9 +191,8 @@ def _allowed(head: Head, texels: Texels, sight: Sight, window: Window) -> Textur
     part = np.where(texels.triangle >= 0, head.face_parts[texels.triangle], 255)
     named = {name: part == k for k, name in enumerate(head.parts)}
     eyes, mouth = eye_openings(shape, window.landmarks), mouth_opening(shape, window.landmarks)
-    person = np.clip(sum(window.masks[name] for name in ("skin", "ears", "neck", "clothes")), 0, 1)
     # at the rims of eyes both are seen; teeth are much brighter than lips
-    skin = np.clip(2 * person - 1, 0, 1) * (1 - cv2.erode(eyes, disc(RIM * _eyes(window)))) * (1 - mouth)
+    skin = np.clip(2 * window.bare - 1, 0, 1) * (1 - cv2.erode(eyes, disc(RIM * _eyes(window)))) * (1 - mouth)
     allowed = np.where(named["skin"] | named.get("bust", named["skin"]), sight.read(skin), 0)
     # an eyeball turns under its lids and teeth move behind the lips: what hides them in the photo is not theirs
     within = sight.read(np.maximum(eyes, mouth))

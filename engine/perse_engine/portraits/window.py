@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from perse_engine.cameras import Camera
 
 EYES = 200  # pixels between the outer corners of the eyes in the window
+BARE = ("skin", "ears", "neck", "clothes")
 LARGEST = 1500  # pixels of the window's side
 
 
@@ -33,6 +35,16 @@ class Window:
     landmarks: NDArray[np.float32]
     camera: Camera
     scale: float
+
+    @cached_property
+    def bare(self) -> NDArray[np.float32]:
+        """(S, S) in [0, 1] the person but for hair, eyes and the inside of the mouth: skin and cloth."""
+        return np.asarray(np.clip(sum(self.masks[name] for name in BARE), 0, 1), np.float32)
+
+    @cached_property
+    def person(self) -> NDArray[np.float32]:
+        """(S, S) in [0, 1] the same with hair."""
+        return np.asarray(np.clip(sum(self.masks[name] for name in ("hair", *BARE)), 0, 1), np.float32)
 
 
 def open_window(

@@ -72,9 +72,9 @@ class Hiding:
         scale = LONGER_SIDE / max(camera.width, camera.height)
         small = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
         fragments = rasterize_mesh(stance.frames[:, :3], faces, small)
-        under_hair = (fragments.triangle >= len(self._solid)).astype(np.uint8)
+        by_hair = (fragments.triangle >= len(self._solid)).astype(np.uint8)
         around = np.ones((3, 3), np.uint8)
-        depth, all_hair = cv2.dilate(fragments.depth, around), cv2.erode(under_hair, around) > 0
+        depth, all_hair = cv2.dilate(fragments.depth, around), cv2.erode(by_hair, around) > 0
         x, y, z = small.project(means).T
         seen = (z > small.near) & (x >= 0) & (x < small.width) & (y >= 0) & (y < small.height)
         behind: NDArray[np.bool_] = np.zeros(len(means), np.bool_)
